@@ -29,7 +29,8 @@ class Loop {
   virtual void post(std::function<void()> fn) = 0;
   // [loop] Runs fn once after the delay unless the handle is gone by then.
   virtual Handle after(Duration delay, std::function<void()> fn) = 0;
-  // [loop] Runs fn whenever fd is readable or writable (level-triggered) as long as the handle lives.
+  // [loop] Runs fn whenever fd is readable or writable (level-triggered) as long as the handle lives. The fd stays the
+  // caller's, becomes non-blocking, and is closed only after its handle is gone. No handle: fd cannot be watched.
   virtual Handle watch_fd(int fd, bool readable, bool writable, std::function<void()> fn) = 0;
   virtual const Clock& clock() const = 0;
   virtual bool on_loop() const = 0;
@@ -41,6 +42,20 @@ class LoopThread {
   explicit LoopThread(std::string name);
   ~LoopThread();
   Loop& loop();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// A loop on the thread that calls run(): the daemon's own, and the command line's.
+class MainLoop {
+ public:
+  MainLoop();
+  ~MainLoop();
+  Loop& loop();
+  void run();   // until stop; what is posted by then has run
+  void stop();  // [any]
 
  private:
   struct Impl;
