@@ -86,6 +86,7 @@ struct Attributes {
   std::string group, version, resource, subresource, ns, name;
   std::string path;  // non-resource
   bool is_resource = true;
+  std::string field_selector;  // of a list, watch or deletecollection, as it came; the Node authorizer looks at it
 };
 enum class Verdict : uint8_t { kAllow, kDeny, kNoOpinion };
 struct Decision { Verdict verdict; std::string reason; };
