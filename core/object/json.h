@@ -84,26 +84,36 @@ class Value {
   friend bool operator==(const Value& a, const Value& b);  // numbers by value: 1 == 1.0
 
  private:
-  struct Rep;
-  // At most 16 bytes a Value; recursion is bounded by kDepthMax.
-  union {
-    Rep* rep_;
-    uint64_t bits_;
-  };
-  uint64_t tag_;
+  // Sixteen bytes: a short text stands in raw_ itself, all else is a pointer at its start (and a text's length behind
+  // it). tag_ is the type in its low three bits, above it a bool's value or an inline text's length.
+  static constexpr uint8_t kInlineMax = 14, kHeap = 15;
+  Value(Type type, std::string_view text);
+  uint8_t extra() const { return tag_ >> 3; }
+  void set_text(Type type, std::string_view text);
+  std::string_view text() const;
+  template <class T> T* pointer() const;
+  template <class T> void set_pointer(T* pointer);
+  void destroy() noexcept;
+  void copy_from(const Value& other);
+  alignas(8) char raw_[15];
+  uint8_t tag_ = 0;
 };
 
 // Strict RFC 8259, UTF-8 checked, a key given twice takes the last value (as Kubernetes' non-strict decoding does) and is
-// reported in duplicates if that is asked for. Fails with kBadRequest and the offset in words.
+// reported in duplicates by its path ("spec.replicas") if that is asked for. Fails with kBadRequest and the offset.
 Result<Value> parse(std::string_view text, std::vector<std::string>* duplicates = nullptr);
-// YAML at the door: one document, limits on aliases, depth and size.
+// YAML at the door: one document, limits on aliases, depth and size; plain scalars as sigs.k8s.io/yaml reads them
+// (YAML 1.1's yes, no, on, off are booleans, dates are strings). Fails with kBadRequest, line and column.
 Result<Value> parse_yaml(std::string_view text);
 // Canonical text: no space, keys sorted; at the top apiVersion, kind, metadata first.
 std::string write(const Value& value);
 Bytes write_bytes(const Value& value);
 std::string write_pretty(const Value& value);
 
-// RFC 6902 (JSON patch) and RFC 7386 (merge patch). Errors name the operation.
+int depth(const Value& value);  // 0 for a scalar, 1 for {} and []
+
+// RFC 6902 (JSON patch) and RFC 7386 (merge patch). Errors name the operation: kBadRequest for a patch that is none,
+// kInvalid for one that does not fit the document. Copies are limited in depth and size.
 Result<Value> apply_json_patch(Value document, const Value& patch);
 Value merge_patch(Value target, const Value& patch);
 
