@@ -88,7 +88,7 @@ struct WatchQuery {
 };
 
 // A cursor. next() gives what is there and never blocks; wake is called (once, from any thread) when there is more after
-// next() had given nothing. A selector turns changes into kAdded and kDeleted as objects begin and cease to match.
+// next() had given nothing; it may still come once while, or just after, the cursor is destroyed. A selector turns changes into kAdded and kDeleted as objects begin and cease to match.
 class Cursor {
  public:
   virtual ~Cursor() = default;
@@ -101,6 +101,10 @@ class Cursor {
 struct Options {
   Duration compaction_window = std::chrono::minutes(5);
   size_t ring_bytes_max = 16u << 20;
+  // Where timers run (compaction, reopening the backend's watch) and what may block; both outlive the store. Without a
+  // loop nothing is compacted unless compact is called.
+  Loop* loop = nullptr;
+  WorkerPool* pool = nullptr;
 };
 
 class Store {
@@ -123,6 +127,8 @@ class Store {
   virtual Result<std::unique_ptr<Cursor>> watch(const WatchQuery& query, std::function<void()> wake) = 0;
   virtual uint64_t revision() const = 0;   // current, outward
   virtual std::string cluster_id() const = 0;
+  // [worker] Forgets what is older than this outward revision.
+  virtual Status compact(uint64_t revision) = 0;
   // [worker] Whole backups; restore raises the offset so that every client lists again.
   virtual Status backup(int fd) = 0;
   virtual Status restore(int fd) = 0;
