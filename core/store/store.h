@@ -25,8 +25,8 @@ namespace store {
 using ResourceName = std::string;
 
 struct Key {
-  ResourceName resource;
-  std::string ns, name;  // ns empty: cluster-scoped
+  ResourceName resource{};
+  std::string ns{}, name{};  // ns empty: cluster-scoped
   friend bool operator==(const Key&, const Key&) = default;
   friend auto operator<=>(const Key&, const Key&) = default;
 };
@@ -63,13 +63,13 @@ struct Event {
 };
 
 struct ListQuery {
-  ResourceName resource;
-  std::string ns;             // empty: all
-  LabelSelector labels;
-  FieldSelector fields;
+  ResourceName resource{};
+  std::string ns{};            // empty: all
+  LabelSelector labels{};
+  FieldSelector fields{};
   uint64_t revision = 0;      // exact; 0: now
   size_t limit = 0;           // 0: all
-  std::string after_ns, after_name;  // continue after this key (exclusive)
+  std::string after_ns{}, after_name{};  // continue after this key (exclusive)
 };
 struct ListPage {
   std::vector<ObjectPtr> items;  // in key order
@@ -79,11 +79,11 @@ struct ListPage {
 };
 
 struct WatchQuery {
-  ResourceName resource;      // empty: everything (controllers, agents)
-  std::string ns;
-  std::string name;           // metadata.name=...; empty: all
-  LabelSelector labels;
-  FieldSelector fields;
+  ResourceName resource{};      // empty: everything (controllers, agents)
+  std::string ns{};
+  std::string name{};          // metadata.name=...; empty: all
+  LabelSelector labels{};
+  FieldSelector fields{};
   uint64_t from = 0;          // changes after this outward revision; 0: from now
 };
 
