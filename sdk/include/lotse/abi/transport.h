@@ -59,12 +59,20 @@ typedef struct lotse_api_response {
   lotse_bytes content_type;
   const lotse_pair* headers; /* "Warning", "Retry-After", "ETag", "Audit-Id", ... */
   size_t header_count;
-  const lotse_bytes* body; /* a scatter list: parts to be sent one after the other, valid until release(ctx) */
+  /* A scatter list: parts to be sent one after the other. The list and its bytes are valid until release(ctx); without
+   * release, as long as the process lives. */
+  const lotse_bytes* body;
   size_t body_count;
   void (*release)(void* ctx); /* [any] the transport calls it once when the body was sent or given up; may be NULL */
   void* release_ctx;
   uint32_t streams;        /* 1: more comes over the stream (watch, logs, connect) */
-  uint32_t upgrade;        /* connect: enum lotse_upgrade: how the stream's channels stand on the wire */
+  /* connect: enum lotse_upgrade: how the stream's channels stand on the wire.
+   * LOTSE_UPGRADE_PORTFORWARD: one client connection forwards many, to ports that it may name later. The answer to the
+   * client's own request only says that it may; its stream is not opened. Each forwarded connection is then a request of
+   * its own, the same but with one option "ports" = that one port, and its stream carries that one connection.
+   * LOTSE_UPGRADE_RAW: status and headers are the answer as the client shall see it (101 with its Upgrade and Connection
+   * headers); then the stream's bytes run both ways. */
+  uint32_t upgrade;
 } lotse_api_response;
 
 /* Where the answer goes. */
