@@ -13,9 +13,9 @@ namespace lotse {
 
 struct Program {
   std::vector<std::string> args;                 // args[0]: a path, or a name that is looked for in PATH
-  std::optional<std::vector<std::string>> env;   // "K=V"; none: ours
-  std::string directory;                         // empty: ours
-  std::string input;                             // what it reads on stdin
+  std::optional<std::vector<std::string>> env = {};  // "K=V"; none: ours
+  std::string directory = {};                         // empty: ours
+  std::string input = {};                             // what it reads on stdin
 };
 
 struct ProgramLimits {

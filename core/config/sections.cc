@@ -1,0 +1,99 @@
+// The core's sections. The operator's names: they stay.
+#include "core/config/config.h"
+#include "core/config/values.h"
+
+namespace lotse::config {
+namespace {
+
+std::string check_cidr(std::string_view text) { return parse_cidr(text).status().message; }
+
+std::string check_bus_address(std::string_view text) {
+  constexpr std::string_view kScheme = "tcp://";
+  bool good = text.substr(0, kScheme.size()) == kScheme && check_host_port(text.substr(kScheme.size())).ok();
+  return good ? "" : "is no address such as tcp://0.0.0.0:6442";
+}
+
+std::string check_advertised(std::string_view text) {
+  return text.empty() || is_ip(text) ? "" : "is no IP address";
+}
+
+std::string check_path(std::string_view text) {
+  return text.substr(0, 1) == "/" ? "" : "is no absolute path";
+}
+
+// A DNS subdomain (RFC 1123): lower case labels of at most 63 characters.
+std::string check_domain(std::string_view text) {
+  size_t label = 0;
+  char before = '.';
+  for (char c : text) {
+    bool alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (!alnum && (before == '.' || (c != '-' && c != '.')) ) return "is no DNS name in lower case";
+    if (c == '.' && before == '-') return "is no DNS name in lower case";
+    label = c == '.' ? 0 : label + 1;
+    if (label > 63) return "is no DNS name in lower case";
+    before = c;
+  }
+  return text.empty() || text.size() > 253 || before == '.' || before == '-' ? "is no DNS name in lower case" : "";
+}
+
+std::string check_node_name(std::string_view text) { return text.empty() ? "" : check_domain(text); }
+
+Key key(std::string name, KeyType type, std::string fallback, std::string doc,
+        std::string (*check)(std::string_view) = nullptr, std::vector<std::string> choices = {}) {
+  Key made;
+  made.name = std::move(name);
+  made.type = type;
+  made.fallback = std::move(fallback);
+  made.doc = std::move(doc);
+  made.check = check;
+  made.choices = std::move(choices);
+  return made;
+}
+
+std::vector<Section> make_sections() {
+  using enum KeyType;
+  return {
+      {"daemon", "The daemon itself.",
+       {key("roles", kStrings, "[\"master\", \"worker\"]", "What this machine is.", nullptr, {"master", "worker"}),
+        key("data_dir", kString, "/var/lib/lotse", "Where everything is kept that must survive a restart.", check_path),
+        key("node_name", kString, "", "The node's name; empty: the host's.", check_node_name),
+        key("plugin_path", kStrings, "[\"/usr/lib/lotse/plugins\"]",
+            "Directories in which plugins are looked for, before ../lib/lotse/plugins beside the binary.", check_path),
+        key("log_level", kString, "info", "The lowest level that is logged.", nullptr, {"debug", "info", "warn", "error"})}},
+      {"components", "Which plugin fills each slot.",
+       {key("transport", kStrings, "[\"rest\"]", "How clients reach the API."),
+        key("state", kString, "lmdb", "Where a master keeps the cluster's objects."),
+        key("scheduler", kStrings, "[\"default\"]", "Which policies a master offers to pods."),
+        key("runtime", kString, "containerd", "What runs containers on a worker."),
+        key("proxy", kString, "iptables", "What makes Services reachable on a worker.")}},
+      {"api", "The API that a master serves.",
+       {key("advertise_address", kString, "", "The address that others reach it by; empty: that of the default route.",
+            check_advertised),
+        key("tls_san", kStrings, "[]", "Further names and addresses for its certificate.")}},
+      {"bus", "The link between masters and workers.",
+       {key("listen", kString, "tcp://0.0.0.0:6442", "Where a master listens for workers.", check_bus_address),
+        key("join_file", kString, "",
+            "A worker: the file that holds what `lotse token create` printed; ignored once it has joined.")}},
+      {"network", "The cluster's network: read when the cluster is made and then kept in it.",
+       {key("pod_cidr", kStrings, "[\"10.244.0.0/16\"]", "The pods' network, a /24 a node; one a family.", check_cidr),
+        key("service_cidr", kStrings, "[\"10.96.0.0/16\"]",
+            "The services' network: the first address is the API's, the tenth the DNS server's; one a family.", check_cidr),
+        key("cluster_domain", kString, "cluster.local", "The DNS zone of the cluster.", check_domain),
+        key("backend", kString, "auto", "How pods of different nodes reach each other.", nullptr,
+            {"auto", "routes", "vxlan"})}},
+  };
+}
+
+}  // namespace
+
+const std::vector<Section>& core_sections() {
+  static const std::vector<Section> sections = make_sections();
+  return sections;
+}
+
+const std::vector<std::string>& plugin_kinds() {
+  static const std::vector<std::string> kinds = {"transport", "state", "scheduler", "runtime", "proxy"};
+  return kinds;
+}
+
+}  // namespace lotse::config
