@@ -18,27 +18,68 @@ enum class Shape : uint8_t {
   kString, kInt32, kInt64, kDouble, kBool, kQuantity, kIntOrString, kTime, kMicroTime, kBytes /* base64 */,
   kObject /* of `type` */, kMap /* string -> item */, kArray /* of item */, kAny /* RawExtension, unknown JSON */
 };
-// Kubernetes' x-kubernetes-list-type, -map-type and -patch-strategy in one word.
+// Kubernetes' x-kubernetes-list-type and -map-type in one word.
 enum class Merge : uint8_t { kAtomic, kSet, kMapByKeys, kGranular };
+
+// The table of types is packed (10 bytes a field, offsets instead of pointers), so that it stays in the binary's
+// read-only pages, shared and without relocations; these are views of it, to be used by reference only.
+struct Text {
+  uint16_t offset, size;
+  std::string_view view() const;
+};
+class Words {
+ public:
+  struct Iterator {
+    const Text* at;
+    std::string_view operator*() const { return at->view(); }
+    Iterator& operator++() { return ++at, *this; }
+    bool operator!=(const Iterator& o) const { return at != o.at; }
+  };
+  Words(const Text* first, size_t count) : first_(first), count_(count) {}
+  Iterator begin() const { return {first_}; }
+  Iterator end() const { return {first_ + count_}; }
+  size_t size() const { return count_; }
+  bool empty() const { return count_ == 0; }
+  std::string_view operator[](size_t i) const { return first_[i].view(); }
+  bool contains(std::string_view word) const;
+
+ private:
+  const Text* first_;
+  size_t count_;
+};
 
 struct TypeInfo;
 struct FieldInfo {
-  std::string_view name;
-  Shape shape;
-  Shape item_shape;             // kMap, kArray
-  const TypeInfo* type;         // kObject, or of the items; nullptr else
-  Merge merge;
-  std::string_view patch_merge_key;              // strategic merge patch; "" none
-  bool patch_replace, patch_retain_keys;
-  std::span<const std::string_view> list_keys;   // kMapByKeys
-  bool required;
-  std::span<const std::string_view> choices;     // enum
-  std::string_view fallback;                     // JSON text of the default, "" none; conditional ones stand in defaults_*.cc
+  std::string_view name() const { return name_.view(); }
+  Shape shape() const { return static_cast<Shape>(shapes_ & 15); }
+  Shape item_shape() const { return static_cast<Shape>(shapes_ >> 4); }  // kMap, kArray; a list in a map is one of strings
+  const TypeInfo* type() const;                    // kObject, or of the items; nullptr else
+  Merge merge() const { return static_cast<Merge>(flags_ & 3); }
+  bool list_type_given() const { return flags_ & 4; }
+  bool required() const { return flags_ & 8; }     // as documents tell it
+  bool enforced() const { return flags_ & 16; }    // required, and the server insists on it for every kind
+  // Strategic merge patch: lists merge by key (or as sets if there is none) instead of being replaced.
+  bool patch_merge() const { return flags_ & 32; }
+  bool patch_retain_keys() const { return flags_ & 64; }
+  std::string_view patch_merge_key() const;        // "" none
+  Words list_keys() const;                         // kMapByKeys
+  Words choices() const;                           // enum
+  std::string_view fallback() const;               // JSON text of the default, "" none; conditional ones: defaults_*.cc
+
+  Text name_;
+  uint16_t type_, extra_;
+  uint8_t shapes_, flags_;
 };
 struct TypeInfo {
-  std::string_view name;                    // "io.k8s.api.core.v1.PodSpec"
-  std::span<const FieldInfo> fields;        // sorted by name
+  std::string_view name() const { return name_.view(); }  // "io.k8s.api.core.v1.PodSpec"
+  std::span<const FieldInfo> fields() const;              // sorted by name
   const FieldInfo* field(std::string_view name) const;
+  bool atomic() const { return atomic_; }                 // x-kubernetes-map-type: atomic
+
+  Text name_;
+  uint16_t first_;
+  uint8_t count_;
+  bool atomic_;
 };
 
 enum Verbs : uint16_t {
@@ -58,7 +99,7 @@ struct ResourceInfo {
   std::string_view group, version, resource, singular, kind;   // "apps","v1","deployments","deployment","Deployment"
   std::span<const std::string_view> short_names, categories;
   bool namespaced;
-  bool virtual_resource;       // only create, nothing stored: reviews
+  bool virtual_resource;       // only create, nothing stored: reviews; also kinds that are only sent (Eviction, Scale)
   uint16_t verbs;
   const TypeInfo* type;
   std::span<const SubresourceInfo> subresources;
@@ -69,28 +110,38 @@ struct ResourceInfo {
   std::string api_version() const;  // "apps/v1", "v1"
 };
 
+// Every resource that is served, by group (core first), version and resource.
 std::span<const ResourceInfo* const> all();
 const ResourceInfo* find(std::string_view group, std::string_view version, std::string_view resource);
+// Also kinds without a resource of their own, with an empty `resource`: Scale, Eviction, TokenRequest, Status, DeleteOptions.
 const ResourceInfo* find_kind(std::string_view group, std::string_view version, std::string_view kind);
 const ResourceInfo* find_kind(std::string_view api_version, std::string_view kind);
 const TypeInfo* find_type(std::string_view name);
 
-enum class Operation : uint8_t { kCreate, kUpdate, kUpdateStatus };
+// What is stored: v1 Event for events.k8s.io/v1 Event, the resource itself for all else.
+const ResourceInfo& storage(const ResourceInfo& resource);
+// Rewrites an object between the two versions of Event (field names and apiVersion); all else is left as it is.
+void convert(const ResourceInfo& from, const ResourceInfo& to, json::Value* object);
+
+// kUpdateStatus is an update through the status subresource; resize, ephemeralcontainers and binding have their own.
+enum class Operation : uint8_t { kCreate, kUpdate, kUpdateStatus, kResize, kEphemeralContainers };
 
 // Removes fields that the table does not know. Their paths go to unknown ("spec.foo"), for fieldValidation Warn and Strict.
 void prune(const ResourceInfo& resource, json::Value* object, std::vector<std::string>* unknown);
-// Types, enums, required fields, formats: before defaulting. Decode errors of a wrong type are kBadRequest as upstream.
+// Types and formats, before defaulting: what upstream's decoder refuses, so kBadRequest. Enums and required fields are
+// validate()'s, after defaulting, so that they come as causes together with all others.
 Status check_types(const ResourceInfo& resource, const json::Value& object);
 // Fills in the defaults of the table and of the kind's own file, and upstream's normalisations.
 void apply_defaults(const ResourceInfo& resource, json::Value* object, const json::Value* old);
 // Everything else: names, labels, metadata, immutable fields, cross-field rules. `old` is null on create.
 std::vector<Cause> validate(const ResourceInfo& resource, const json::Value& object, const json::Value* old, Operation operation);
-// On create and update: wipes status or keeps the old one, sets generation (as upstream's strategies do).
+// On create and update, before apply_defaults and validate: wipes status or keeps the old one (kUpdateStatus: keeps the old
+// spec and most metadata), sets generation, as upstream's strategies do.
 void prepare(const ResourceInfo& resource, json::Value* object, const json::Value* old, Operation operation);
 Result<json::Value> strategic_merge(const TypeInfo& type, json::Value original, const json::Value& patch);
 // The cells of a Table row, one a column, as upstream's printers give them.
 std::vector<json::Value> row(const ResourceInfo& resource, const json::Value& object, WallTime now);
-// metadata.name rules and generateName's cut.
+// metadata.name's rules; `prefix`: for generateName, which may end in a dash. Sentences of what is wrong, none if valid.
 std::vector<std::string> check_name(const ResourceInfo& resource, std::string_view name, bool prefix);
 
 // Documents; built on first use and cached.
