@@ -34,6 +34,8 @@ struct Action {
   std::string content_type;                 // patches
   std::vector<Reason> accept;               // answers that are as good as success: kNotFound for a delete
   bool optional = false;                    // events
+  // Neighbours with the same number above 0 are made at the same time; the next begins when all of them were answered.
+  int batch = 0;
 };
 // Short forms; see action.h.
 
@@ -45,7 +47,10 @@ struct Outcome {
 class Controller {
  public:
   virtual ~Controller() = default;
-  virtual std::string_view name() const = 0;   // upstream's canonical name: "deployment-controller" without "-controller": "deployment"
+  virtual std::string_view name() const = 0;   // upstream's canonical name: "deployment-controller" without "-controller": "deployment".
+                                               // It acts as security::controller_user(name()).
+  // Keys that may be looked at after the start although no change concerned them.
+  virtual std::vector<std::string> initial_keys() { return {}; }
   // Which kinds it follows.
   virtual std::vector<store::ResourceName> resources() const = 0;
   // Which keys ("ns/name" of the controller's own kind, or whatever it likes) a change concerns. Also called, as kAdded, for all that
