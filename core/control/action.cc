@@ -35,6 +35,29 @@ Action merge_patch(const Kind& kind, std::string_view ns, std::string_view name,
   return a;
 }
 
+Action strategic_patch(const Kind& kind, std::string_view ns, std::string_view name, json::Value patch) {
+  Action a = merge_patch(kind, ns, name, std::move(patch));
+  a.content_type = "application/strategic-merge-patch+json";
+  return a;
+}
+
+Action adopt(const Kind& kind, const Object& orphan, json::Value owner_ref) {
+  json::Value patch;
+  patch["metadata"].set("uid", orphan.header().uid);
+  patch["metadata"].set("ownerReferences", json::Value::array({std::move(owner_ref)}));
+  return strategic_patch(kind, orphan.header().ns, orphan.header().name, std::move(patch));
+}
+
+Action release(const Kind& kind, const Object& owned, const Object& owner) {
+  json::Value patch;
+  patch["metadata"].set("uid", owned.header().uid);
+  patch["metadata"].set("ownerReferences",
+                        json::Value::array({json::Value::object({{"$patch", "delete"}, {"uid", owner.header().uid}})}));
+  Action a = strategic_patch(kind, owned.header().ns, owned.header().name, std::move(patch));
+  a.accept = {Reason::kNotFound, Reason::kInvalid};
+  return a;
+}
+
 Action remove(const Kind& kind, const Object& object, std::string_view propagation) {
   const ObjectHeader& h = object.header();
   Action a = make(api::Verb::kDelete, kind, h.ns, h.name);

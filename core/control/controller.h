@@ -57,6 +57,12 @@ class Controller {
   // exists at the start.
   virtual std::vector<std::string> keys(const store::Event& event, const View& view) = 0;
   virtual Outcome reconcile(const std::string& key, const View& view, WallTime now) = 0;
+  // An action of a reconcile was refused; the key will be looked at again with backoff. What is to be asked for meanwhile:
+  // an event, a condition. Errors of these are ignored.
+  virtual std::vector<Action> failed(const std::string& key, const Action& action, const Status& why, const View& view, WallTime now) {
+    (void)key, (void)action, (void)why, (void)view, (void)now;
+    return {};
+  }
 };
 
 }  // namespace lotse::control

@@ -143,11 +143,11 @@ void Runner::State::next(const std::shared_ptr<Run>& run) {
   run->open = end - begin;
   for (size_t i = begin; i < end; ++i) {
     Action& a = run->actions[i];
-    send(*run->worker, a, [self = shared_from_this(), run, accept = a.accept, optional = a.optional, what = describe(a)](Status s) {
+    send(*run->worker, a, [self = shared_from_this(), run, accept = a.accept, optional = a.optional, i](Status s) {
       const bool fine = s.ok() || optional || std::find(accept.begin(), accept.end(), s.reason) != accept.end();
       if (!fine && run->failure.ok()) {
         run->failure = std::move(s);
-        run->failed_action = what;
+        run->failed_action = i;
       }
       if (--run->open == 0 && !self->stopped) self->next(run);
     });
@@ -161,7 +161,14 @@ void Runner::State::finish(const std::shared_ptr<Run>& run) {
     // Conflicts are the normal way of two who write at once; the rest is worth a line.
     if (run->failure.reason != Reason::kConflict)
       log::warn("control.failed", run->failure.message,
-                {{"controller", w.controller->name()}, {"key", run->key}, {"action", run->failed_action}});
+                {{"controller", w.controller->name()}, {"key", run->key}, {"action", describe(run->actions[run->failed_action])}});
+    for (Action& a : w.controller->failed(run->key, run->actions[run->failed_action], run->failure, view, loop.clock().now())) {
+      if (a.resource == "events")
+        write_event(w, std::move(a));
+      else
+        send(w, a, [](const Status&) {});
+    }
+    run->events.clear();
     w.queue.failed(run->key, now);
   } else {
     w.queue.done(run->key);

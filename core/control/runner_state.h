@@ -26,7 +26,7 @@ struct Run {
   std::optional<Duration> again;
   size_t at = 0, open = 0;
   Status failure;
-  std::string failed_action;
+  size_t failed_action = 0;
 };
 
 struct Runner::State : std::enable_shared_from_this<State> {
