@@ -31,9 +31,10 @@ class RequestCall : public std::enable_shared_from_this<RequestCall> {
       : handler_(handler), loop_(loop), request_(std::move(request)), sink_(std::move(sink)) {}
 
   void grant(uint64_t bytes) {
-    if (stream_) return stream_->grant(bytes);
     credit_ += static_cast<int64_t>(bytes);
-    pump();
+    if (!stream_) return pump();
+    if (credit_ <= 0) return;  // the head took more than there was
+    stream_->grant(static_cast<uint64_t>(std::exchange(credit_, 0)));
   }
   bool write(uint32_t channel, Bytes data) {
     if (stream_) return stream_->write(channel, std::move(data));
@@ -79,8 +80,9 @@ class RequestCall : public std::enable_shared_from_this<RequestCall> {
     MsgValue head = MsgValue::map({{"status", response.status}, {"ct", response.content_type}});
     if (!response.headers.empty()) head.set("headers", from_pairs(response.headers));
     if (response.stream) head.set("streams", true);
-    sink_->on_item(kHead, Bytes(head.encode()));
-    credit_ -= 1;
+    Bytes first(head.encode());
+    credit_ -= static_cast<int64_t>(first.size());
+    sink_->on_item(kHead, std::move(first));
     if (!response.stream) {
       parts_ = std::move(response.body);
       answered_ = true;
@@ -90,7 +92,7 @@ class RequestCall : public std::enable_shared_from_this<RequestCall> {
     auto stream = response.stream(std::make_shared<Forward>(sink_));
     if (!stream.ok()) return sink_->on_end(stream.status(), {});
     stream_ = *std::move(stream);
-    if (credit_ > 0) stream_->grant(static_cast<uint64_t>(credit_));
+    grant(0);
   }
 
   void pump() {
@@ -163,13 +165,16 @@ class AnswerSink : public StreamSink, public std::enable_shared_from_this<Answer
  public:
   AnswerSink(Bytes body, api::Respond respond) : body_(std::move(body)), respond_(std::move(respond)) {}
 
-  void start(StreamPtr stream) {
+  // The lock is held while the stream opens, so that nothing of it is seen before stream_ is there.
+  Status start(Mux& mux, Bytes arguments, uint64_t credit) {
     {
       std::lock_guard lock(mutex_);
-      if (ended_) return;
-      stream_ = std::move(stream);
+      auto stream = mux.open("api", std::move(arguments), shared_from_this(), credit);
+      if (!stream.ok()) return stream.status();
+      stream_ = *std::move(stream);
     }
     pump();
+    return {};
   }
   void on_writable(uint64_t bytes) override {
     SinkPtr to = target();
@@ -219,7 +224,11 @@ class AnswerSink : public StreamSink, public std::enable_shared_from_this<Answer
       respond = std::move(respond_);
       respond_ = nullptr;
     }
-    out.stream = [self = shared_from_this()](SinkPtr to) -> Result<StreamPtr> {
+    // An answer that is dropped unopened gives its stream up.
+    std::shared_ptr<AnswerSink> unopened(this, [keep = shared_from_this()](AnswerSink* sink) {
+      if (!sink->target()) sink->stream()->cancel();
+    });
+    out.stream = [self = shared_from_this(), unopened](SinkPtr to) -> Result<StreamPtr> {
       {
         std::lock_guard lock(self->mutex_);
         if (self->ended_ && !self->end_status_.ok()) return self->end_status_;
@@ -290,9 +299,8 @@ void send_request(Mux& mux, api::Request r, api::Respond respond) {
   // A stream's items wait until somebody has opened it: one byte of credit brings the head only.
   const bool streams = r.verb == api::Verb::kWatch || r.verb == api::Verb::kConnect;
   auto sink = std::make_shared<AnswerSink>(r.body, respond);
-  auto stream = mux.open("api", Bytes(v.encode()), sink, streams ? 1 : kAnswerWindow);
-  if (!stream.ok()) return respond(api::status_response(stream.status()));
-  sink->start(*std::move(stream));
+  Status status = sink->start(mux, Bytes(v.encode()), streams ? 1 : kAnswerWindow);
+  if (!status.ok()) respond(api::status_response(status));
 }
 
 }  // namespace lotse::bus
