@@ -25,7 +25,10 @@ void Sender::send_some() {
     switch (send_(refused_)) {
       case Socket::Sent::kYes: refused_.clear(); break;
       case Socket::Sent::kFull: return;  // the socket tells when there is room
-      case Socket::Sent::kGone: return gone_();
+      case Socket::Sent::kGone: {
+        auto gone = gone_;  // may destroy this
+        return gone();
+      }
     }
   }
   pump();

@@ -79,6 +79,7 @@ class BusWorker : public std::enable_shared_from_this<BusWorker> {
   }
 
   void message(const Message& m) {
+    if (!mux_) return;  // of a socket that is about to be closed
     auto frame = decode(m.body);
     if (!frame.ok()) return lose(frame.status(), true);
     if (frame->epoch != mux_->epoch()) return;
