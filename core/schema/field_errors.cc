@@ -33,6 +33,9 @@ void Errors::forbidden(const FieldPath& path, std::string_view why) { add(path, 
 void Errors::duplicate(const FieldPath& path, const json::Value& value) {
   add(path, "FieldValueDuplicate", "Duplicate value: " + shown(value));
 }
+void Errors::not_found(const FieldPath& path, const json::Value& value) {
+  add(path, "FieldValueNotFound", "Not found: " + shown(value));
+}
 void Errors::too_long(const FieldPath& path, size_t bytes_max) {
   add(path, "FieldValueTooLong", "Too long: may not be more than " + std::to_string(bytes_max) + " bytes");
 }

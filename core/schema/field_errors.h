@@ -19,6 +19,7 @@ class Errors {
   void not_supported(const FieldPath& path, const json::Value& value, std::vector<std::string_view> choices);
   void forbidden(const FieldPath& path, std::string_view why);
   void duplicate(const FieldPath& path, const json::Value& value);
+  void not_found(const FieldPath& path, const json::Value& value);
   void too_long(const FieldPath& path, size_t bytes_max);
   void too_many(const FieldPath& path, size_t actual, size_t items_max);
   // Adds an invalid for each sentence that is not empty.
