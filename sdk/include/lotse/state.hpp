@@ -3,7 +3,9 @@
 // State: derive it; abi/state.h is the contract, and its structs are passed on as they are (this is a hot path).
 // Watches are Producers (stream.hpp) that send events with send_events.
 #pragma once
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "lotse/abi/state.h"
