@@ -36,8 +36,9 @@ class Protocol {
   virtual void peer_finished() = 0;
   // The deadline passed that was set by Link::wait.
   virtual void expired(Wait) = 0;
-  // The server wants to end; in_use: finish what is going on first.
-  virtual void wind_down() = 0;
+  // The connection is to end. going: the server is, so idle connections and streams that never end by themselves end
+  // now; otherwise certificates have changed, and the client is told with its next answer.
+  virtual void wind_down(bool going) = 0;
 };
 
 class Link {
@@ -47,7 +48,7 @@ class Link {
   virtual void send(Body body) = 0;
   virtual void send(std::unique_ptr<Source> source) = 0;
   virtual uint64_t backlog() const = 0;  // unsent bytes
-  virtual void resume() = 0;             // wants_input may have changed
+  virtual void resume() = 0;             // wants_input may have changed: offers input again, soon, not from within
   virtual void wait(Wait what) = 0;
   virtual void finish() = 0;  // send what is left, then close; nothing more is received
   virtual void abort() = 0;   // close at once

@@ -33,6 +33,11 @@ void PushStream::drained() {
   if (stream_ && owed_ > 0 && link_.backlog() < kLowWaterBytes) stream_->grant(std::exchange(owed_, 0));
 }
 
+void PushStream::stop() {
+  stream_.reset();
+  on_end(LOTSE_OK, {});
+}
+
 void PushStream::on_end(int32_t code, std::string) {
   const bool complete = code == LOTSE_OK;
   if (complete && framing_ == Framing::kChunks) link_.send(std::string(kLastChunk));

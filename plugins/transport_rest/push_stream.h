@@ -20,6 +20,8 @@ class PushStream : private StreamUser {
   PushStream(Link& link, Framing framing, bool lines, Ended ended) : link_(link), framing_(framing), lines_(lines), ended_(std::move(ended)) {}
   void start(const OpenStream& open);
   void drained();
+  // Ends now, as if the host had ended it well.
+  void stop();
 
  private:
   void on_item(uint32_t channel, std::string bytes) override;
@@ -44,7 +46,9 @@ class WsPush : public Protocol, private WsHandler, private StreamUser {
   void drained() override;
   void peer_finished() override { link_->abort(); }
   void expired(Wait) override { link_->abort(); }
-  void wind_down() override { session_->close(1001, "the server is going"); }
+  void wind_down(bool going) override {
+    if (going) session_->close(1001, "the server is going");
+  }
 
  private:
   void on_message(WsOpcode, std::string_view) override {}
@@ -72,7 +76,7 @@ class RawTunnel : public Protocol, private StreamUser {
   void drained() override;
   void peer_finished() override;
   void expired(Wait) override { link_->abort(); }
-  void wind_down() override {}
+  void wind_down(bool) override {}
 
  private:
   void on_item(uint32_t channel, std::string bytes) override;

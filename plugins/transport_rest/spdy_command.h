@@ -26,7 +26,7 @@ class SpdyCommand : public Protocol, private SpdyHandler, private StreamUser {
   void drained() override;
   void peer_finished() override;
   void expired(Wait) override;
-  void wind_down() override {}
+  void wind_down(bool) override {}
 
  private:
   enum Slot { kError, kStdin, kStdout, kStderr, kResize, kSlots };

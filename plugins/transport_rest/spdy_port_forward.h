@@ -22,7 +22,7 @@ class SpdyPortForward : public Protocol, private SpdyHandler {
   void drained() override;
   void peer_finished() override;
   void expired(Wait) override;
-  void wind_down() override {}
+  void wind_down(bool) override {}
 
  private:
   class Pair;

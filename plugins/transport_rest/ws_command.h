@@ -21,7 +21,7 @@ class WsCommand : public Protocol, private WsHandler, private StreamUser {
   void drained() override { give_credit(); }
   void peer_finished() override { link_->abort(); }
   void expired(Wait) override { link_->abort(); }
-  void wind_down() override {}
+  void wind_down(bool) override {}
 
  private:
   void on_message(WsOpcode kind, std::string_view message) override;

@@ -23,7 +23,7 @@ class WsPortForward : public Protocol, private WsHandler {
   void drained() override;
   void peer_finished() override { link_->abort(); }
   void expired(Wait) override { link_->abort(); }
-  void wind_down() override {}
+  void wind_down(bool) override {}
 
  private:
   class Connection;

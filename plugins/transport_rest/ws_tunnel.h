@@ -18,7 +18,7 @@ class WsTunnel : public Protocol, private Link, private WsHandler {
   void drained() override { inner_->drained(); }
   void peer_finished() override { inner_->peer_finished(); }
   void expired(Wait what) override { inner_->expired(what); }
-  void wind_down() override { inner_->wind_down(); }
+  void wind_down(bool going) override { inner_->wind_down(going); }
 
  private:
   void send(std::string text) override { session_->send(WsOpcode::kBinary, text); }
