@@ -144,7 +144,8 @@ std::vector<json::Value> row(const ResourceInfo& resource, const json::Value& ob
 // metadata.name's rules; `prefix`: for generateName, which may end in a dash. Sentences of what is wrong, none if valid.
 std::vector<std::string> check_name(const ResourceInfo& resource, std::string_view name, bool prefix);
 
-// Documents; built on first use and cached.
+// Documents. Values are built anew at each call, to be encoded and let go; only the protobuf form, which old kubectl
+// asks for at every apply, is kept, as bytes.
 json::Value openapi_v2();
 Bytes openapi_v2_protobuf();   // gnostic's openapi.v2.Document
 json::Value openapi_v3_index();
