@@ -9,19 +9,27 @@ namespace lotse::state_lmdb {
 state::Status explain(const char* what, int rc) {
   int32_t code = LOTSE_UNAVAILABLE;
   switch (rc) {
-    case 0: return {};
+    case 0:
+      return {};
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
-    case MDB_MAP_FULL: code = LOTSE_NO_SPACE; break;
+    case MDB_MAP_FULL:
+      code = LOTSE_NO_SPACE;
+      break;
     case EROFS:
     case EPERM:
-    case EACCES: code = LOTSE_READ_ONLY; break;
+    case EACCES:
+      code = LOTSE_READ_ONLY;
+      break;
     case MDB_INVALID:
     case MDB_VERSION_MISMATCH:
     case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND: code = LOTSE_INTERNAL; break;
-    default: break;
+    case MDB_PAGE_NOTFOUND:
+      code = LOTSE_INTERNAL;
+      break;
+    default:
+      break;
   }
   return {code, std::string(what) + ": " + mdb_strerror(rc)};
 }

@@ -6,17 +6,20 @@
 
 #include <lmdb.h>
 
+#include <lotse/state/storage.hpp>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
-#include <lotse/state/storage.hpp>
-
 namespace lotse::state_lmdb {
 
-inline std::string_view view(const MDB_val& value) { return {static_cast<const char*>(value.mv_data), value.mv_size}; }
-inline MDB_val val(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
+inline std::string_view view(const MDB_val& value) {
+  return {static_cast<const char*>(value.mv_data), value.mv_size};
+}
+inline MDB_val val(std::string_view bytes) {
+  return {bytes.size(), const_cast<char*>(bytes.data())};
+}
 
 // The ABI's code for what LMDB or the system said (rc as LMDB returns it), with the sentence.
 state::Status explain(const char* what, int rc);
@@ -43,7 +46,7 @@ class Environment {
   size_t page_size() const { return page_size_; }
   size_t used_bytes() const;  // up to the last page ever used
   size_t map_bytes() const;
-  size_t free_pages();  // pages within the used ones that hold nothing
+  size_t free_pages();           // pages within the used ones that hold nothing
   int resize(size_t map_bytes);  // REQUIRES: no transaction is open
   int sync() { return mdb_env_sync(env_, 1); }
   // A write transaction and its cursors cannot begin any more: LMDB has lost track of what is on the disk.

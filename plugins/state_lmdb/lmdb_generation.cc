@@ -52,8 +52,10 @@ state::Status LmdbStorage::open_generation() {
   map = std::min<size_t>(map, options_.size_limit_bytes + options_.reserve_bytes);
   auto mode = Environment::Mode::kWrite;
   state::Status settled = settle(path(), static_cast<size_t>(sysconf(_SC_PAGESIZE)));
-  if (settled.code == LOTSE_READ_ONLY) mode = Environment::Mode::kReadOnly;
-  else if (!settled.ok()) return settled;
+  if (settled.code == LOTSE_READ_ONLY)
+    mode = Environment::Mode::kReadOnly;
+  else if (!settled.ok())
+    return settled;
   if (mode == Environment::Mode::kWrite) {
     if (state::Status status = set_aside_lock_file(path() + "-lock"); !status.ok()) return status;
   }

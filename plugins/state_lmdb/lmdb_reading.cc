@@ -7,8 +7,8 @@ namespace lotse::state_lmdb {
 namespace {
 constexpr size_t kChunkEntries = 2048;
 constexpr size_t kChunkBytes = 1024 * 1024;
-constexpr size_t kChunkSteps = 65536;    // index entries looked at after the first that was given
-constexpr size_t kChunkRecords = 4096;   // of the log
+constexpr size_t kChunkSteps = 65536;   // index entries looked at after the first that was given
+constexpr size_t kChunkRecords = 4096;  // of the log
 constexpr char kUnreadable[] = "the store's file could not be read";
 }  // namespace
 
@@ -76,7 +76,8 @@ class Walk {
     step();
     if (!valid_ || !same(prefix)) return true;
     // More than one version: straight to the one that counts, then past them all.
-    bool there = revision_ != UINT64_MAX && cursor_.seek(prefix + number(revision_ + 1)) ? cursor_.previous() : cursor_.last();
+    bool there =
+        revision_ != UINT64_MAX && cursor_.seek(prefix + number(revision_ + 1)) ? cursor_.previous() : cursor_.last();
     if (there && same(prefix)) see(read_number(cursor_.key().substr(prefix.size())), seen);
     valid_ = cursor_.seek(prefix + std::string(9, '\xff'));
     steps_ += 2;

@@ -1,8 +1,8 @@
 // The store on LMDB: a Storage (lotse/state/storage.hpp) of four tables in one file. README.md has the format.
 //
-// The environment is a generation behind a gate: readers are inside for one bounded piece of work; the writer closes the
-// gate when the map grows, when a commit has failed and the file is opened again, and when a backup takes its place.
-// A failed commit never ends the store: the file is opened again, at once and with the next batches.
+// The environment is a generation behind a gate: readers are inside for one bounded piece of work; the writer closes
+// the gate when the map grows, when a commit has failed and the file is opened again, and when a backup takes its
+// place. A failed commit never ends the store: the file is opened again, at once and with the next batches.
 //
 // Threads: writer functions by one thread, the others by any (storage.hpp).
 #pragma once
@@ -94,7 +94,7 @@ class LmdbStorage : public state::Storage {
   MDB_txn* txn_ = nullptr;
   std::unique_ptr<Cursor> log_cursor_, index_cursor_;
   int write_error_ = 0;
-  uint64_t revision_ = 1;       // as committed
+  uint64_t revision_ = 1;        // as committed
   uint64_t batch_revision_ = 0;  // the last in the open transaction; 0: none
   bool expiry_known_ = false;
   bool expiry_touched_ = false;

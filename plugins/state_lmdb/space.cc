@@ -35,7 +35,9 @@ state::Status sync_directory(const std::string& directory) {
 SpaceAhead::SpaceAhead(std::string path, uint64_t reserve_bytes)
     : path_(std::move(path)), reserve_bytes_(reserve_bytes) {}
 
-SpaceAhead::~SpaceAhead() { forget(); }
+SpaceAhead::~SpaceAhead() {
+  forget();
+}
 
 void SpaceAhead::forget() {
   if (fd_ >= 0) close(fd_);
@@ -55,7 +57,9 @@ state::Status SpaceAhead::ensure(uint64_t used, uint64_t ahead) {
   // A step more than needed, so that not every batch asks; where that is too much, just what is needed.
   for (uint64_t until : {wanted + kStepBytes, wanted}) {
     int rc;
-    do rc = fallocate(fd_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(used), static_cast<off_t>(until - used)) == 0 ? 0 : errno;
+    do
+      rc = fallocate(fd_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(used), static_cast<off_t>(until - used)) == 0 ? 0
+                                                                                                                : errno;
     while (rc == EINTR);
     if (rc == 0) {
       ensured_ = until;
@@ -63,7 +67,8 @@ state::Status SpaceAhead::ensure(uint64_t used, uint64_t ahead) {
     }
     if (rc == EOPNOTSUPP || rc == ENOSYS) {
       struct statvfs disk {};
-      if (fstatvfs(fd_, &disk) == 0 && disk.f_bavail * disk.f_frsize < ahead + reserve_bytes_) return explain("the disk", ENOSPC);
+      if (fstatvfs(fd_, &disk) == 0 && disk.f_bavail * disk.f_frsize < ahead + reserve_bytes_)
+        return explain("the disk", ENOSPC);
       return {};
     }
     if (until == wanted) return explain("the disk has no room for more", rc);
@@ -81,7 +86,8 @@ state::Status settle(const std::string& path, size_t page_size) {
   int rc = fd < 0 ? errno : 0;
   std::string pages(2 * page_size, '\0');
   if (rc == 0 && pread(fd, pages.data(), pages.size(), 0) != static_cast<ssize_t>(pages.size())) rc = EIO;
-  if (rc == 0 && pwrite(fd, pages.data(), pages.size(), 0) != static_cast<ssize_t>(pages.size())) rc = errno ? errno : EIO;
+  if (rc == 0 && pwrite(fd, pages.data(), pages.size(), 0) != static_cast<ssize_t>(pages.size()))
+    rc = errno ? errno : EIO;
   if (rc == 0 && fdatasync(fd) != 0) rc = errno;
   if (fd >= 0) close(fd);
   return explain("the store's file could not be synced", rc);

@@ -1,9 +1,8 @@
 // The disk under the store's file: the lock on its directory, blocks set aside, and what the kernel knows of it.
 #pragma once
 
-#include <string>
-
 #include <lotse/state/storage.hpp>
+#include <string>
 
 namespace lotse::state_lmdb {
 

@@ -5,11 +5,10 @@
 #pragma once
 
 #include <deque>
+#include <lotse/state/storage.hpp>
 #include <map>
 #include <set>
 #include <shared_mutex>
-
-#include <lotse/state/storage.hpp>
 
 namespace lotse::state_memory {
 

@@ -35,7 +35,8 @@ extern "C" {
 enum lotse_state_kind { LOTSE_STATE_PUT = 1, LOTSE_STATE_DELETE = 2 };
 enum lotse_state_durability {
   LOTSE_STATE_DURABLE = 0, /* done is called once it would survive a power cut */
-  LOTSE_STATE_RELAXED = 1  /* done may be called at once; it becomes durable with the next durable one, or within 5 s */
+  LOTSE_STATE_RELAXED = 1  /* costs no sync of its own: it becomes durable with the next durable one, or within 5 s.
+                            * done may be called at once, or (lmdb) only then */
 };
 
 /* Holds if the key's revision is `revision`; 0: the key does not exist. */
@@ -59,7 +60,7 @@ typedef struct lotse_state_op {
 
 typedef struct lotse_state_outcome {
   uint32_t size;
-  int32_t code;      /* LOTSE_OK, CONFLICT, NO_SPACE, READ_ONLY, UNAVAILABLE, UNKNOWN, TOO_LARGE, INVALID, INTERNAL */
+  int32_t code;      /* LOTSE_OK, CONFLICT, NO_SPACE, READ_ONLY, UNAVAILABLE, UNKNOWN, TOO_LARGE, INVALID, BUSY, INTERNAL */
   uint64_t revision; /* OK: of this change. A DELETE of a key that does not exist (with ANY or 0) is OK, makes no
                       * revision and says 0. CONFLICT: the revision that the offending key has, 0 if it is not there */
   int32_t guard;     /* CONFLICT: index of the guard that failed, -1: `expected` did not hold */
@@ -79,7 +80,7 @@ typedef struct lotse_state_range {
   uint32_t keys_only;
   lotse_bytes start;  /* first key wanted */
   lotse_bytes end;    /* first key no longer wanted; empty: to the last */
-  uint64_t revision;  /* read as it was at this revision; 0: now */
+  uint64_t revision;  /* read as it was at this revision; 0: now. Not yet reached: LOTSE_INVALID */
   uint64_t limit;     /* at most so many entries; 0: a chunk as the plugin likes. A plugin may stop earlier */
 } lotse_state_range;
 
@@ -97,13 +98,16 @@ typedef struct lotse_state_info {
   uint64_t bytes_used; /* of the backend's storage; 0: unknown */
   uint64_t bytes_limit;
   char identity[64];   /* NUL-terminated; the same for as long as it is the same store */
+  uint32_t ephemeral;  /* non-zero: what is stored ends with the instance (a store in memory) */
+  uint32_t reserved;
 } lotse_state_info;
 
 typedef struct lotse_state {
   lotse_instance base;
   /* [any] Queues the operations; done(ctx, outcomes, count) comes exactly once, with an outcome for each in
-   * order, from a thread of the plugin, and returns soon. ops are borrowed until commit returns. More than
-   * LOTSE_STATE_QUEUE operations waiting: every outcome is LOTSE_BUSY. */
+   * order, from a thread of the plugin, and returns soon. ops are borrowed until commit returns; they are an array with
+   * elements of ops[0].size bytes. More than LOTSE_STATE_QUEUE operations waiting (a plugin may also limit their
+   * bytes): every outcome is LOTSE_BUSY. */
   void (*commit)(void* self, const lotse_state_op* ops, size_t count,
                  void (*done)(void* ctx, const lotse_state_outcome* outcomes, size_t count), void* ctx);
   /* [worker], or [any] with fast_reads. Calls on_entry for each entry in key order until it returns 0. Entries
@@ -113,7 +117,7 @@ typedef struct lotse_state {
   /* [worker], or [any] with fast_reads. The current facts: with several writers this asks them (a quorum read). */
   int32_t (*info)(void* self, lotse_state_info* info, lotse_error* error);
   /* [worker] Forgets what is older: afterwards nothing below `revision` can be read or watched from. Current
-   * values stay. May work in small steps; done when nothing older can be read, space may come back later. */
+   * values stay, and so does the value before an event that is still kept. Above the current one: LOTSE_INVALID. May work in small steps; done when nothing older can be read, space may come back later. */
   int32_t (*compact)(void* self, uint64_t revision, lotse_error* error);
 } lotse_state;
 

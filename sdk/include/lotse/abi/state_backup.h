@@ -4,7 +4,8 @@
  *
  * The file's form is the same for all backends (sdk/README.md, "Backup files"), so that a cluster can move
  * between them: "LOTSEBAK" 0x01, then MessagePack maps: a head {"revision", "identity", "time"}, an array
- * [key, value, revision] an entry in key order, and a foot {"entries", "sha256"} over all before it.
+ * [key, value, revision] an entry in key order (with a fourth element, the point in time in unix ns, where the key
+ * expires), and a foot {"entries", "sha256"} over all before it.
  */
 #ifndef LOTSE_ABI_STATE_BACKUP_H
 #define LOTSE_ABI_STATE_BACKUP_H

@@ -132,7 +132,8 @@ class BackupReader {
       return damaged("an entry is broken or cut off");
     }
     if (key_.empty() || (entries_ > 0 && key_ <= previous_)) return damaged("its keys are not in order");
-    if (revision == 0 || revision > revision_ || expires > INT64_MAX) return damaged("an entry's numbers are impossible");
+    if (revision == 0 || revision > revision_ || expires > INT64_MAX)
+      return damaged("an entry's numbers are impossible");
     ++entries_;
     entry = {key_, value_, revision, static_cast<int64_t>(expires)};
     end = false;
@@ -182,10 +183,14 @@ class BackupReader {
     int byte = take_byte();
     uint64_t size = 0;
     if (byte < 0) return false;
-    if ((byte & 0xe0) == 0xa0) size = static_cast<uint64_t>(byte & 0x1f);
-    else if (byte >= 0xc4 && byte <= 0xc6) { if (!big_endian(1 << (byte - 0xc4), size)) return false; }
-    else if (byte >= 0xd9 && byte <= 0xdb) { if (!big_endian(1 << (byte - 0xd9), size)) return false; }
-    else return false;
+    if ((byte & 0xe0) == 0xa0)
+      size = static_cast<uint64_t>(byte & 0x1f);
+    else if (byte >= 0xc4 && byte <= 0xc6) {
+      if (!big_endian(1 << (byte - 0xc4), size)) return false;
+    } else if (byte >= 0xd9 && byte <= 0xdb) {
+      if (!big_endian(1 << (byte - 0xd9), size)) return false;
+    } else
+      return false;
     return size <= most && take(size, out);
   }
   bool big_endian(int count, uint64_t& value) {

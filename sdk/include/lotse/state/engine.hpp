@@ -8,11 +8,11 @@
 #define LOTSE_STATE_ENGINE_HPP
 
 #include <lotse/abi/state_backup.h>
+#include <time.h>
+
 #include <lotse/state/backup_file.hpp>
 #include <lotse/state/watchers.hpp>
 #include <lotse/state/writer.hpp>
-
-#include <time.h>
 
 namespace lotse::state {
 
@@ -85,6 +85,7 @@ class Engine {
     Facts facts;
     if (Status status = storage_->facts(facts); !status.ok()) return status;
     info.fast_reads = 1;
+    if (LOTSE_HAS(&info, lotse_state_info, ephemeral)) info.ephemeral = storage_->durable() ? 0 : 1;
     info.revision = facts.revision;
     info.compacted = facts.compacted;
     info.bytes_used = facts.bytes_used;

@@ -4,8 +4,9 @@
 #ifndef LOTSE_STATE_IDENTITY_HPP
 #define LOTSE_STATE_IDENTITY_HPP
 
-#include <lotse/state/storage.hpp>
 #include <sys/random.h>
+
+#include <lotse/state/storage.hpp>
 
 namespace lotse::state {
 

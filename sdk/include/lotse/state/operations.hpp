@@ -29,7 +29,9 @@ struct Operation {
 inline constexpr size_t kGuardsMax = 16;
 inline constexpr int64_t kTtlMaxNs = INT64_C(100) * 365 * 24 * 3600 * 1'000'000'000;
 
-inline std::string_view view(lotse_bytes bytes) { return {static_cast<const char*>(bytes.data), bytes.size}; }
+inline std::string_view view(lotse_bytes bytes) {
+  return {static_cast<const char*>(bytes.data), bytes.size};
+}
 
 inline int32_t check_key(lotse_bytes key) {
   if (key.size == 0 || key.data == nullptr) return LOTSE_INVALID;
@@ -60,7 +62,8 @@ inline Operation copy(const lotse_state_op& op) {
     copy.ttl_ns = op.ttl_ns;
   }
   copy.expected = op.expected;
-  for (size_t i = 0; i < op.guard_count; ++i) copy.guards.push_back({std::string(view(op.guards[i].key)), op.guards[i].revision});
+  for (size_t i = 0; i < op.guard_count; ++i)
+    copy.guards.push_back({std::string(view(op.guards[i].key)), op.guards[i].revision});
   copy.relaxed = op.durability == LOTSE_STATE_RELAXED;
   return copy;
 }

@@ -39,8 +39,8 @@ struct Change {
   uint64_t revision = 0;
   std::string_view key;
   std::string_view value;
-  uint64_t previous = 0;         // the revision that it replaces; 0: the key did not exist
-  int64_t expires_unix_ns = 0;   // 0: never
+  uint64_t previous = 0;        // the revision that it replaces; 0: the key did not exist
+  int64_t expires_unix_ns = 0;  // 0: never
 };
 
 // A key as a reader sees it. Borrowed.
@@ -53,7 +53,7 @@ struct Entry {
 
 struct RangeQuery {
   std::string_view start;
-  std::string_view end;  // empty: to the last key
+  std::string_view end;   // empty: to the last key
   uint64_t revision = 0;  // 0: now
   uint64_t limit = 0;
   bool keys_only = false;
@@ -157,8 +157,8 @@ class Storage {
   virtual Room begin(size_t bytes, size_t operations) = 0;
   virtual uint64_t last_revision() = 0;             // when the transaction was opened
   virtual uint64_t head(std::string_view key) = 0;  // revision of its last change; 0: not there
-  virtual void apply(const Change& change) = 0;      // revisions only grow
-  virtual Committed commit() = 0;                    // durable afterwards
+  virtual void apply(const Change& change) = 0;     // revisions only grow
+  virtual Committed commit() = 0;                   // durable afterwards
   virtual void abort() = 0;
 
   // Changes the compacted revision within the open transaction.

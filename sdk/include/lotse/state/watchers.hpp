@@ -13,12 +13,12 @@
 #define LOTSE_STATE_WATCHERS_HPP
 
 #include <lotse/abi/state_watch.h>
-#include <lotse/state/storage.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <lotse/state/storage.hpp>
 #include <mutex>
 #include <thread>
 
@@ -129,8 +129,10 @@ class Watchers {
       for (auto& fn : posted) fn();
       bool more = false;
       for (auto& watcher : watchers) {
-        if (stopping) finish(*watcher, LOTSE_UNAVAILABLE, "the store is closing");
-        else more = serve(*watcher) || more;
+        if (stopping)
+          finish(*watcher, LOTSE_UNAVAILABLE, "the store is closing");
+        else
+          more = serve(*watcher) || more;
       }
       watchers.clear();
       lock.lock();
@@ -222,10 +224,10 @@ class Watchers {
   Storage& storage_;
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   std::thread thread_;
-  std::vector<std::shared_ptr<Watcher>> watchers_;       // under the mutex
-  std::vector<std::function<void()>> posted_;            // under the mutex
-  EventChunk chunk_;                                     // the thread's own
-  std::vector<lotse_state_event> events_;                // the thread's own
+  std::vector<std::shared_ptr<Watcher>> watchers_;  // under the mutex
+  std::vector<std::function<void()>> posted_;       // under the mutex
+  EventChunk chunk_;                                // the thread's own
+  std::vector<lotse_state_event> events_;           // the thread's own
 };
 
 }  // namespace lotse::state

@@ -14,12 +14,11 @@
 #ifndef LOTSE_STATE_WRITER_HPP
 #define LOTSE_STATE_WRITER_HPP
 
-#include <lotse/state/operations.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <lotse/state/operations.hpp>
 #include <mutex>
 #include <thread>
 
@@ -174,14 +173,14 @@ class Writer {
       write_expired();
       write_taken();
       sweep_step();
+      int64_t expiry = storage_.next_expiry_unix_ns();
       lock.lock();
+      expiry_unix_ns_ = expiry;
       if (stopping_ && queue_.empty() && tasks_.empty() && taken_.empty()) return;
     }
   }
 
-  bool relaxed_due() const {
-    return !queue_.empty() && std::chrono::steady_clock::now() >= oldest_ + kRelaxedDelay;
-  }
+  bool relaxed_due() const { return !queue_.empty() && std::chrono::steady_clock::now() >= oldest_ + kRelaxedDelay; }
   bool ready() const { return stopping_ || urgent_ || !tasks_.empty() || sweeping_ || poked_ || !taken_.empty(); }
 
   void wait(std::unique_lock<std::mutex>& lock) {
@@ -302,12 +301,10 @@ class Writer {
       write(batch);
       failed = pending.operations.empty() ||
                std::any_of(pending.outcomes.begin(), pending.outcomes.end(),
-                                                             [](const auto& o) { return o.code != LOTSE_OK && o.code != LOTSE_CONFLICT; });
-      next = storage_.next_expiry_unix_ns();
+                           [](const auto& o) { return o.code != LOTSE_OK && o.code != LOTSE_CONFLICT; });
     }
     std::lock_guard lock(mutex_);
     if (failed) expiry_retry_ = std::chrono::steady_clock::now() + kExpiryRetry;
-    expiry_unix_ns_ = next;
   }
 
   void sweep_step() {
