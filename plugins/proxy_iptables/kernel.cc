@@ -1,0 +1,152 @@
+#include "plugins/proxy_iptables/kernel.h"
+
+#include <sstream>
+
+#include "lotse/error.hpp"
+#include "plugins/proxy_iptables/program.h"
+
+namespace lotse::proxy_iptables {
+namespace {
+
+constexpr std::chrono::seconds kPatience{60};
+
+bool ours(const std::string& chain) { return chain.starts_with(kPrefix); }
+
+// The shared chains of a table, and a Service's lines in each.
+std::vector<std::pair<std::string, const std::set<std::string>*>> shared(const std::string& table, const ServiceRules& r) {
+  if (table == "nat") return {{kServices, &r.services}, {kNodePorts, &r.node_ports}};
+  return {{kReject, &r.reject}};
+}
+
+void begin_chain(std::string& out, const std::string& chain) { out += ":" + chain + " - [0:0]\n"; }
+void append(std::string& out, const std::string& chain, const std::string& rule) { out += "-A " + chain + " " + rule + "\n"; }
+
+std::string last_word(const std::string& line) { return line.substr(line.rfind(' ') + 1); }
+
+}  // namespace
+
+Found parse_save(const std::string& text) {
+  Found found;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(":")) {
+      std::string chain = line.substr(1, line.find(' ') - 1);
+      if (ours(chain)) found.chains.insert(std::move(chain));
+    } else if (line.starts_with("-A ") && !ours(line.substr(3)) && line.find(std::string("-j ") + kPrefix) != line.npos) {
+      found.jumps.insert(line);
+    }
+  }
+  return found;
+}
+
+std::string full_text(const std::string& table, const RulesById& rules, Family family, const Found& found) {
+  const auto fixed = table == "nat" ? fixed_nat_chains() : fixed_filter_chains(family);
+  std::map<std::string, Lines> chains(fixed.begin(), fixed.end());
+  for (const auto& [id, r] : rules) {
+    if (table == "nat") chains.insert(r.chains.begin(), r.chains.end());
+    for (const auto& [chain, lines] : shared(table, r))
+      for (const auto& line : *lines) chains[chain].push_back(line);
+  }
+  for (const auto& [chain, lines] : shared(table, {})) chains[chain];
+  std::string out = "*" + table + "\n";
+  for (const auto& [chain, lines] : chains) begin_chain(out, chain);
+  for (const auto& chain : found.chains)
+    if (!chains.contains(chain)) begin_chain(out, chain);
+  for (const auto& [chain, lines] : chains)
+    for (const auto& line : lines) append(out, chain, line);
+  // First things first: the last to be inserted stands on top.
+  const auto all = jumps(family);
+  for (auto j = all.rbegin(); j != all.rend(); ++j) {
+    if (j->table != table) continue;
+    bool there = false;
+    for (const auto& line : found.jumps) there = there || (line.starts_with("-A " + j->chain + " ") && last_word(line) == last_word(j->rule));
+    if (!there) out += "-I " + j->chain + " 1 " + j->rule + "\n";
+  }
+  for (const auto& chain : found.chains)
+    if (!chains.contains(chain)) out += "-X " + chain + "\n";
+  return out + "COMMIT\n";
+}
+
+std::string change_text(const std::string& table, const RulesById& before, const RulesById& after, const std::set<std::string>& ids) {
+  static const ServiceRules none;
+  std::string heads, deletions, rules, additions, removals;
+  for (const auto& id : ids) {
+    auto b = before.find(id);
+    auto a = after.find(id);
+    const ServiceRules& was = b == before.end() ? none : b->second;
+    const ServiceRules& is = a == after.end() ? none : a->second;
+    if (table == "nat") {
+      for (const auto& [chain, lines] : is.chains) {
+        auto old = was.chains.find(chain);
+        if (old != was.chains.end() && old->second == lines) continue;
+        begin_chain(heads, chain);
+        for (const auto& line : lines) append(rules, chain, line);
+      }
+      for (const auto& [chain, lines] : was.chains) {
+        if (is.chains.contains(chain)) continue;
+        begin_chain(heads, chain);
+        removals += "-X " + chain + "\n";
+      }
+    }
+    const auto old = shared(table, was), now = shared(table, is);
+    for (size_t i = 0; i < old.size(); ++i) {
+      for (const auto& line : *old[i].second)
+        if (!now[i].second->contains(line)) deletions += "-D " + old[i].first + " " + line + "\n";
+      for (const auto& line : *now[i].second)
+        if (!old[i].second->contains(line)) append(additions, now[i].first, line);
+    }
+  }
+  if (heads.empty() && deletions.empty() && additions.empty()) return {};
+  return "*" + table + "\n" + heads + deletions + rules + additions + removals + "COMMIT\n";
+}
+
+std::string removal_text(const std::string& table, const Found& found) {
+  if (found.chains.empty() && found.jumps.empty()) return {};
+  std::string out = "*" + table + "\n";
+  for (const auto& chain : found.chains) begin_chain(out, chain);
+  for (const auto& line : found.jumps) out += "-D" + line.substr(2) + "\n";
+  for (const auto& chain : found.chains) out += "-X " + chain + "\n";
+  return out + "COMMIT\n";
+}
+
+std::string Kernel::program(const char* what) const {
+  return std::string(family_ == Family::kIPv4 ? "iptables" : "ip6tables") + (variant_.empty() ? "" : "-" + variant_) + "-" + what;
+}
+
+Found Kernel::look(const std::string& table) {
+  auto result = run_program({program("save"), "-t", table}, "", kPatience);
+  if (result.exit_code != 0) throw sdk::Failure(LOTSE_UNAVAILABLE, program("save") + " failed: " + result.err);
+  return parse_save(result.out);
+}
+
+void Kernel::restore(const std::string& text) {
+  if (text.empty()) return;
+  auto result = run_program({program("restore"), "--noflush", "--wait", "10"}, text, kPatience);
+  if (result.exit_code != 0) throw sdk::Failure(LOTSE_UNAVAILABLE, program("restore") + " refused the rules: " + result.err);
+}
+
+void Kernel::resync(RulesById rules) {
+  std::string text;
+  for (const char* table : {"nat", "filter"}) text += full_text(table, rules, family_, look(table));
+  rules_.clear();
+  restore(text);
+  rules_ = std::move(rules);
+}
+
+void Kernel::change(RulesById rules, const std::set<std::string>& ids) {
+  restore(change_text("nat", rules_, rules, ids) + change_text("filter", rules_, rules, ids));
+  for (const auto& id : ids) {
+    auto it = rules.find(id);
+    if (it == rules.end()) rules_.erase(id);
+    else rules_[id] = std::move(it->second);
+  }
+}
+
+void Kernel::remove_all() {
+  std::string text;
+  for (const char* table : {"nat", "filter"}) text += removal_text(table, look(table));
+  rules_.clear();
+  restore(text);
+}
+
+}  // namespace lotse::proxy_iptables
