@@ -1,0 +1,54 @@
+// PodNetwork: gives the pods of this node addresses that every node can reach: a bridge by CNI, routes to the pods of other nodes, VXLAN to
+// those that are not on our link, and the few rules around it.
+//
+// Level-triggered: each call says how it must be, and may be repeated. [worker], one call at a time.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/network/netlink.h"
+
+namespace lotse::network {
+
+struct NodeNetwork {  // of another node
+  std::string name, ip;
+  std::vector<std::string> pod_cidrs;
+  friend auto operator<=>(const NodeNetwork&, const NodeNetwork&) = default;
+};
+
+class PodNetwork {
+ public:
+  struct Config {
+    std::string cni_dir;                     // the conflist goes here
+    std::string ipam_dir;                    // addresses that are taken
+    std::vector<std::string> cluster_cidrs;  // of all pods
+    std::string backend = "auto";            // auto | routes | vxlan
+    std::string bridge = "lotse0", tunnel = "lotse.vx", holder = "lotse.dns";
+    bool given = false;  // the runtime leaves the network to us; else it calls CNI itself
+  };
+  explicit PodNetwork(Config config) : config_(std::move(config)) {}
+  // Our own addresses and pod networks: writes the conflist and the rules.
+  Status set_self(const std::string& node_ip, const std::vector<std::string>& pod_cidrs);
+  Status set_nodes(const std::vector<NodeNetwork>& nodes);
+  // An interface of ours holds these addresses (the DNS server's).
+  Status hold(const std::vector<std::string>& addresses);
+  // As if never there.
+  Status remove_all();
+
+  // Pure, for tests.
+  static std::string conflist(const Config& config, const std::vector<std::string>& pod_cidrs, int mtu);
+  static std::string rules(const Config& config, const std::vector<std::string>& pod_cidrs, bool ipv6, const std::string& save_nat, const std::string& save_filter);
+  static std::string tunnel_mac(const std::string& node_ip);
+
+ private:
+  Status write_rules(bool ipv6, const std::vector<std::string>& pod_cidrs);
+  Config config_;
+  std::unique_ptr<Netlink> netlink_;
+  Status connect();
+  std::string node_ip_;
+  std::vector<std::string> pod_cidrs_;
+};
+
+}  // namespace lotse::network
