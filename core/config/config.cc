@@ -153,11 +153,27 @@ MsgValue check_plugin(const Config& config, const std::string& kind, const std::
                        complaints);
 }
 
+namespace {
+
+// A plugin's section is only read where the plugin is used, and may lack what is required: not in force as it stands.
+std::string commented(const std::string& text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    size_t end = text.find('\n', at) + 1;
+    if (text[at] != '#') out += '#';
+    out += text.substr(at, end - at);
+    at = end;
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string sample_config(const std::vector<Section>& plugins) {
   std::string out =
       "# Configuration of lotsed, in TOML. What stands here is the default: a file needs only what differs.\n";
   for (const Section& section : core_sections()) out += "\n" + sample_of(section);
-  for (const Section& section : plugins) out += "\n" + sample_of(section);
+  for (const Section& section : plugins) out += "\n" + commented(sample_of(section));
   return out;
 }
 

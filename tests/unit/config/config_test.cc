@@ -199,7 +199,8 @@ TEST_CASE("the sample is a valid file that says what the default is") {
   CHECK(from_sample.components.state == load_config("")->components.state);
   CHECK(sample.find("# How pods of different nodes reach each other. (auto | routes | vxlan)\nbackend = \"auto\"\n") != std::string::npos);
   CHECK(sample.find("# socket =\n") != std::string::npos);
-  CHECK(sample.find("timeout = \"1m\"\n") != std::string::npos);
+  CHECK(sample.find("\n#timeout = \"1m\"\n") != std::string::npos);
+  CHECK(sample.find("\n#[plugins.runtime.containerd]\n") != std::string::npos);
 }
 
 TEST_CASE("durations, sizes, networks and addresses") {

@@ -1,0 +1,62 @@
+#include <fmt/format.h>
+
+#include "core/base/file.h"
+#include "core/cli/commands.h"
+#include "core/config/config.h"
+#include "core/plugin/plugins.h"
+
+namespace lotse::cli {
+namespace {
+
+std::vector<std::string> directories(const std::vector<std::string>& given, const std::vector<std::string>& configured) {
+  return plugin::search_path(given.empty() ? configured : given);
+}
+
+}  // namespace
+
+int check_config(const std::string& file, const std::vector<std::string>& plugin_path, Streams streams) {
+  std::string text;
+  if (!file.empty()) {
+    auto read = read_file(file, config::kFileMax);
+    if (!read.ok()) {
+      streams.err << read.status().message << "\n";
+      return kExitFailed;
+    }
+    text = *std::move(read);
+  }
+  std::string name = file.empty() ? "the embedded default" : file;
+  config::Complaints complaints(name);
+  config::Config config = config::parse_config(text, name, &complaints);
+  // Where the core's sections are wrong, so may be the path and the slots; then only they are spoken of.
+  if (complaints.empty()) plugin::Plugins(directories(plugin_path, config.daemon.plugin_path)).check(config, &complaints);
+  if (!complaints.empty()) {
+    streams.err << complaints.text() << "\n";
+    return kExitFailed;
+  }
+  streams.out << name << ": good\n";
+  return kExitOk;
+}
+
+int print_default_config(const std::vector<std::string>& plugin_path, Streams streams) {
+  auto config = config::load_config("");
+  if (!config.ok()) {
+    streams.err << config.status().message << "\n";
+    return kExitFailed;
+  }
+  plugin::Plugins plugins(directories(plugin_path, config->daemon.plugin_path));
+  std::map<std::string, config::Section> sections;
+  for (const plugin::Found& found : plugins.found()) {
+    if (!found.problem.empty()) continue;
+    for (const std::string& kind : found.note.kinds) {
+      auto section = plugins.section(kind, found.note.name);
+      if (section.ok()) sections[section->name] = *section;
+      else streams.err << "left out: " << section.status().message << "\n";
+    }
+  }
+  std::vector<config::Section> list;
+  for (auto& [name, section] : sections) list.push_back(std::move(section));
+  streams.out << config::sample_config(list);
+  return kExitOk;
+}
+
+}  // namespace lotse::cli

@@ -1,0 +1,135 @@
+// lotse: the operator's command.
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+
+#include <fmt/format.h>
+
+#include "core/cli/commands.h"
+#include "core/config/config.h"
+#include "core/config/values.h"
+#include "lotse/abi/types.h"
+
+namespace {
+
+using namespace lotse;
+using namespace lotse::cli;
+
+constexpr const char* kFooter =
+    "Exit codes: 0 done; 1 the command failed or the configuration has faults; 2 wrong arguments;\n"
+    "3 no lotsed serves that data directory.\n"
+    "The data directory is --data-dir, else the variable LOTSE_DATA_DIR, else /var/lib/lotse.";
+
+struct Options {
+  std::string data_dir, file, config, output, ttl = "24h";
+  std::vector<std::string> plugin_path;
+};
+
+std::string default_data_dir() {
+  const char* set = std::getenv("LOTSE_DATA_DIR");
+  return set && *set ? set : "/var/lib/lotse";
+}
+
+Streams streams() { return {std::cout, std::cerr}; }
+
+// The daemon has a working directory of its own.
+std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
+
+int plugins(const Options& o) {
+  std::vector<std::string> path = o.plugin_path;
+  if (path.empty()) {
+    auto config = config::load_config(o.config);
+    if (!config.ok()) {
+      std::cerr << config.status().message << "\n";
+      return kExitFailed;
+    }
+    path = config->daemon.plugin_path;
+  }
+  return show_plugins(plugin::discover(plugin::search_path(path)), o.output == "json", streams());
+}
+
+int token(const Options& o) {
+  auto ttl = config::parse_duration(o.ttl);
+  if (!ttl.ok() || *ttl == 0) {
+    std::cerr << "lotse: --ttl: '" << o.ttl << "' " << (ttl.ok() ? "is too short" : ttl.status().message) << "\n";
+    return kExitUsage;
+  }
+  return ask_daemon(o.data_dir, MsgValue::map({{"command", "token.create"}, {"ttl_ns", *ttl}}), "", streams());
+}
+
+int with_file(const Options& o, const char* command) {
+  return ask_daemon(o.data_dir, MsgValue::map({{"command", command}, {"path", absolute(o.file)}}), "", streams());
+}
+
+// Defines a subcommand whose exit code goes to *code.
+CLI::App* add(CLI::App* parent, const char* name, const char* what, int* code, std::function<int()> run) {
+  CLI::App* sub = parent->add_subcommand(name, what);
+  sub->callback([code, run = std::move(run)] { *code = run(); });
+  return sub;
+}
+
+void add_offline(CLI::App* app, Options* o, int* code) {
+  auto* plugins_app = add(app, "plugins", "Show the plugins that are found, without running their code", code, [o] { return plugins(*o); });
+  plugins_app->add_option("-o,--output", o->output, "How to print it")->check(CLI::IsMember({"table", "json"}));
+  plugins_app->add_option("--config", o->config, "The file whose plugin_path is searched")->check(CLI::ExistingFile);
+  plugins_app->add_option("--plugin-path", o->plugin_path, "Directories to search instead");
+  auto* config_app = app->add_subcommand("config", "Check and write configurations")->require_subcommand(1);
+  auto* check = add(config_app, "check", "Say all that is wrong with a configuration file", code,
+                    [o] { return check_config(o->file, o->plugin_path, streams()); });
+  check->add_option("FILE", o->file, "The file; without one the embedded default is checked");
+  check->add_option("--plugin-path", o->plugin_path, "Directories to search for plugins instead of the file's");
+  auto* sample = add(config_app, "default", "Print the default configuration with comments", code,
+                     [o] { return print_default_config(o->plugin_path, streams()); });
+  sample->add_option("--plugin-path", o->plugin_path, "Directories to search for plugins");
+}
+
+void add_online(CLI::App* app, Options* o, int* code) {
+  auto* status = add(app, "status", "Show how the daemon is", code, [o] {
+    return ask_daemon(o->data_dir, MsgValue::map({{"command", "status"}, {"output", o->output.empty() ? "table" : o->output}}), "", streams());
+  });
+  status->add_option("-o,--output", o->output, "How to print it")->check(CLI::IsMember({"table", "json"}));
+  add(app, "kubeconfig", "Print the administrator's kubeconfig", code, [o] {
+    return ask_daemon(o->data_dir, MsgValue::map({{"command", "kubeconfig"}}), "", streams());
+  });
+  auto* token_app = app->add_subcommand("token", "Tokens for workers that join")->require_subcommand(1);
+  auto* create = add(token_app, "create", "Print a join string: addresses, the master's key and a token for one use", code,
+                     [o] { return token(*o); });
+  create->add_option("--ttl", o->ttl, "How long it is valid")->capture_default_str();
+  auto* image = app->add_subcommand("image", "Images of this node")->require_subcommand(1);
+  auto* import = add(image, "import", "Load an image from an OCI or docker archive", code, [o] { return with_file(*o, "image.import"); });
+  import->add_option("FILE", o->file, "The tar file")->required()->check(CLI::ExistingFile);
+  auto* backup = add(app, "backup", "Write the cluster's whole state to a file, while it runs", code, [o] {
+    return ask_daemon(o->data_dir, MsgValue::map({{"command", "backup"}}), o->file, streams());
+  });
+  backup->add_option("FILE", o->file, "The file to write")->required();
+  auto* restore = add(app, "restore", "Replace the cluster's whole state by a backup", code, [o] { return with_file(*o, "restore"); });
+  restore->add_option("FILE", o->file, "The backup")->required()->check(CLI::ExistingFile);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("lotse: run and look after a Lotse cluster.", "lotse");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", fmt::format("lotse {} (Kubernetes v1.36.0, plugin ABI {}.{})", LOTSE_VERSION,
+                                                LOTSE_ABI_MAJOR, LOTSE_ABI_MINOR));
+  Options options;
+  options.data_dir = default_data_dir();
+  app.add_option("--data-dir", options.data_dir, "The data directory of the daemon to talk to");
+  int code = kExitOk;
+  add_offline(&app, &options, &code);
+  add_online(&app, &options, &code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  } catch (const std::exception& error) {
+    std::cerr << "lotse: " << error.what() << "\n";
+    return kExitFailed;
+  }
+  return code;
+}
