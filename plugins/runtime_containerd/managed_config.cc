@@ -1,0 +1,83 @@
+#include "plugins/runtime_containerd/managed_config.h"
+
+#include <linux/capability.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace lotse::runtime_containerd {
+namespace {
+
+// A TOML basic string.
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      char escape[8];
+      snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
+      out += escape;
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+bool has_capability(int capability) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  if (syscall(SYS_capget, &header, data) != 0) return false;
+  return (data[capability / 32].effective >> (capability % 32) & 1) != 0;
+}
+
+// The only sure way to know is to mount one: below some filesystems (overlay itself, some network ones) it fails.
+bool overlay_works(const std::string& data_dir) {
+  std::string base = data_dir + "/overlay-probe";
+  std::string lower = base + "/lower", upper = base + "/upper", work = base + "/work", merged = base + "/merged";
+  mkdir(base.c_str(), 0700);
+  for (auto& dir : {lower, upper, work, merged}) mkdir(dir.c_str(), 0700);
+  std::string options = "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work;
+  bool works = mount("overlay", merged.c_str(), "overlay", 0, options.c_str()) == 0;
+  if (works) umount2(merged.c_str(), MNT_DETACH);
+  rmdir((work + "/work").c_str());
+  rmdir((work + "/index").c_str());
+  for (auto& dir : {lower, upper, work, merged, base}) rmdir(dir.c_str());
+  return works;
+}
+
+}  // namespace
+
+HostAbilities probe_host(const std::string& data_dir) {
+  return {has_capability(CAP_SYS_RESOURCE), overlay_works(data_dir)};
+}
+
+std::string managed_config_toml(const Settings& s, const HostAbilities& abilities) {
+  std::string snapshotter = !s.snapshotter.empty() ? s.snapshotter : abilities.overlayfs ? "overlayfs" : "native";
+  auto yes = [](bool b) { return b ? "true" : "false"; };
+  std::string out = "# Written by lotse at each start of containerd; changes are lost.\nversion = 2\n";
+  out += "root = " + quoted(s.data_dir + "/root") + "\n";
+  out += "state = " + quoted(s.run_dir + "/state") + "\n";
+  out +=
+      "disabled_plugins = [\"io.containerd.snapshotter.v1.aufs\", \"io.containerd.snapshotter.v1.devmapper\", "
+      "\"io.containerd.internal.v1.tracing\", \"io.containerd.tracing.processor.v1.otlp\"]\n";
+  out += "[grpc]\n  address = " + quoted(s.socket) + "\n";
+  out += "[plugins.\"io.containerd.internal.v1.opt\"]\n  path = " + quoted(s.data_dir + "/opt") + "\n";
+  out += "[plugins.\"io.containerd.grpc.v1.cri\"]\n";
+  out += "  sandbox_image = " + quoted(s.pause_image) + "\n";
+  out += std::string("  disable_apparmor = ") + yes(!s.machine.apparmor) + "\n";
+  out += std::string("  restrict_oom_score_adj = ") + yes(!abilities.can_lower_oom_score) + "\n";
+  out += "  stream_server_address = \"127.0.0.1\"\n  stream_server_port = \"0\"\n";
+  out += "  enable_unprivileged_ports = true\n  enable_unprivileged_icmp = true\n";
+  out += "  [plugins.\"io.containerd.grpc.v1.cri\".cni]\n";
+  out += "    bin_dir = " + quoted(s.cni_bin_dir) + "\n    conf_dir = " + quoted(s.cni_conf_dir) + "\n";
+  out += "  [plugins.\"io.containerd.grpc.v1.cri\".containerd]\n    snapshotter = " + quoted(snapshotter) + "\n";
+  out += "    [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n";
+  out += "      runtime_type = \"io.containerd.runc.v2\"\n";
+  out += "      [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\n";
+  out += std::string("        SystemdCgroup = ") + yes(s.systemd_cgroup) + "\n";
+  return out;
+}
+
+}  // namespace lotse::runtime_containerd
