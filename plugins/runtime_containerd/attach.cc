@@ -91,7 +91,8 @@ class AttachStream : public sdk::Producer {
       auto answer = co_await engine_.call<cri::AttachResponse>(method::kAttach, request, deadline);
       HttpTarget target;
       if (!HttpTarget::parse(answer.url(), &target)) {
-        throw sdk::Failure(LOTSE_UNSUPPORTED, "containerd's streaming server is at an address that cannot be used here");
+        throw sdk::Failure(LOTSE_UNSUPPORTED,
+                           "containerd's streaming server is at an address that cannot be used here");
       }
       if (!done_) connect(target);
     } catch (...) {
@@ -163,7 +164,8 @@ class AttachStream : public sdk::Producer {
     auto known = co_await engine_.try_call<cri::ContainerStatusResponse>(method::kContainerStatus, request,
                                                                          Reactor::now_ns() + kOpenTimeoutNs);
     Msg result = Msg::map();
-    if (known.ok() && known->status().state() == cri::CONTAINER_EXITED) result.set("exit_code", known->status().exit_code());
+    if (known.ok() && known->status().state() == cri::CONTAINER_EXITED)
+      result.set("exit_code", known->status().exit_code());
     if (!done_) {
       done_ = true;
       end(result);

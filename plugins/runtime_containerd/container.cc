@@ -56,8 +56,8 @@ Co<Msg> container_create_step(Engine& engine, Msg request, int64_t deadline) {
   auto known = co_await engine.call<cri::PodSandboxStatusResponse>(method::kPodSandboxStatus, which, deadline);
   cri::CreateContainerRequest wanted = container_request(request, known.status(), engine.settings.machine);
   auto& metadata = wanted.config().metadata();
-  auto turn = co_await engine.turn("container/" + sandbox + "/" + metadata.name() + "/" +
-                                   std::to_string(metadata.attempt()));
+  auto turn =
+      co_await engine.turn("container/" + sandbox + "/" + metadata.name() + "/" + std::to_string(metadata.attempt()));
   auto made = co_await engine.try_call<cri::CreateContainerResponse>(method::kCreateContainer, wanted, deadline);
   if (made.ok()) co_return Msg::map({{"id", made->container_id()}});
   std::string id;
@@ -82,7 +82,8 @@ Co<Msg> container_start_step(Engine& engine, Msg request, int64_t deadline) {
   co_return Msg::map();
 }
 
-// The container's own stop signal, where the pod's specification names one; CRI of containerd 1.6 knows only the image's.
+// The container's own stop signal, where the pod's specification names one; CRI of containerd 1.6 knows only the
+// image's.
 static Co<Done> stop_by_signal(Engine& engine, std::string id, int signal, int64_t timeout_ns, int64_t deadline) {
   ctrd::KillRequest kill;
   kill.set_container_id(id);

@@ -70,9 +70,13 @@ Msg sandbox_answer(const cri::PodSandboxStatus& status, uint32_t pid, const std:
   return out;
 }
 
-Msg sandbox_answer(const cri::PodSandbox& sandbox, uint32_t pid) { return sandbox_facts(sandbox, pid); }
+Msg sandbox_answer(const cri::PodSandbox& sandbox, uint32_t pid) {
+  return sandbox_facts(sandbox, pid);
+}
 
 Msg container_answer(const cri::ContainerStatus& status, uint32_t pid) {
+  // CRI notes the start when the start call returns; a process may have ended by then.
+  int64_t finished = status.finished_at() != 0 ? std::max(status.finished_at(), status.started_at()) : 0;
   std::string image = find(status.annotations(), mark::kImage);
   Msg out = Msg::map({{"id", status.id()},
                       {"sandbox", find(status.labels(), mark::kSandbox)},
@@ -81,7 +85,7 @@ Msg container_answer(const cri::ContainerStatus& status, uint32_t pid) {
                       {"state", state_name(status.state())},
                       {"created", status.created_at()},
                       {"started", status.started_at()},
-                      {"finished", status.finished_at()},
+                      {"finished", finished},
                       {"exit_code", status.exit_code()},
                       {"image", image.empty() ? status.image().image() : image},
                       {"image_id", status.image_id().empty() ? status.image_ref() : status.image_id()},

@@ -6,10 +6,17 @@ namespace lotse::runtime_containerd {
 namespace {
 
 // What a container may not see of /proc and /sys, as Kubernetes' "Default" proc mount has it.
-constexpr const char* kMaskedPaths[] = {"/proc/asound",      "/proc/acpi",       "/proc/kcore",
-                                        "/proc/keys",        "/proc/latency_stats", "/proc/timer_list",
-                                        "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
-                                        "/sys/firmware",     "/sys/devices/virtual/powercap"};
+constexpr const char* kMaskedPaths[] = {"/proc/asound",
+                                        "/proc/acpi",
+                                        "/proc/kcore",
+                                        "/proc/keys",
+                                        "/proc/latency_stats",
+                                        "/proc/timer_list",
+                                        "/proc/timer_stats",
+                                        "/proc/sched_debug",
+                                        "/proc/scsi",
+                                        "/sys/firmware",
+                                        "/sys/devices/virtual/powercap"};
 constexpr const char* kReadOnlyPaths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
 bool has_word(const std::string& words, std::string_view word) {
@@ -156,8 +163,10 @@ void put_environment(cri::ContainerConfig& out, const Msg& request) {
   for (const Msg& pair : get_array(request, "env").items()) {
     if (!pair.is_array() || pair.items().size() != 2) refuse("the key \"env\" must be an array of pairs");
     auto& made = *out.add_envs();
-    made.set_key(pair.items()[0].str());
-    made.set_value(pair.items()[1].str());
+    Msg named = Msg::map({{"env", pair}});
+    auto words = get_texts(named, "env");
+    made.set_key(words[0]);
+    made.set_value(words[1]);
   }
 }
 
@@ -165,7 +174,8 @@ void put_ports(cri::PodSandboxConfig& config, const Msg& request) {
   for (const Msg& port : get_array(request, "ports").items()) {
     auto& made = *config.add_port_mappings();
     std::string protocol = get_text(port, "protocol", "TCP");
-    if (protocol != "TCP" && protocol != "UDP" && protocol != "SCTP") refuse("the key \"protocol\" must be TCP, UDP or SCTP");
+    if (protocol != "TCP" && protocol != "UDP" && protocol != "SCTP")
+      refuse("the key \"protocol\" must be TCP, UDP or SCTP");
     made.set_protocol(protocol == "TCP" ? 0 : protocol == "UDP" ? 1 : 2);
     made.set_container_port(static_cast<int32_t>(need_int(port, "container", 1, 65535)));
     if (!port["host"].is_nil()) made.set_host_port(static_cast<int32_t>(need_int(port, "host", 0, 65535)));

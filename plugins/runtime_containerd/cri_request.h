@@ -10,14 +10,14 @@ namespace lotse::runtime_containerd {
 // Labels and annotations of the plugin's own, on sandboxes and containers. They are not part of its answers.
 namespace mark {
 inline constexpr char kPrefix[] = "runtime.lotse.local/";
-inline constexpr char kOwner[] = "runtime.lotse.local/owner";            // label: which lotsed it belongs to
-inline constexpr char kUid[] = "runtime.lotse.local/uid";                // label: the pod's uid
-inline constexpr char kSandbox[] = "runtime.lotse.local/sandbox";        // label of a container: its sandbox
-inline constexpr char kName[] = "runtime.lotse.local/name";              // label of a container
-inline constexpr char kLogDir[] = "runtime.lotse.local/log-dir";         // annotation of a sandbox
-inline constexpr char kOptions[] = "runtime.lotse.local/options";        // annotation of a sandbox: words
-inline constexpr char kImage[] = "runtime.lotse.local/image";            // annotation of a container: as asked for
-inline constexpr char kStopSignal[] = "runtime.lotse.local/stop-signal"; // annotation of a container
+inline constexpr char kOwner[] = "runtime.lotse.local/owner";             // label: which lotsed it belongs to
+inline constexpr char kUid[] = "runtime.lotse.local/uid";                 // label: the pod's uid
+inline constexpr char kSandbox[] = "runtime.lotse.local/sandbox";         // label of a container: its sandbox
+inline constexpr char kName[] = "runtime.lotse.local/name";               // label of a container
+inline constexpr char kLogDir[] = "runtime.lotse.local/log-dir";          // annotation of a sandbox
+inline constexpr char kOptions[] = "runtime.lotse.local/options";         // annotation of a sandbox: words
+inline constexpr char kImage[] = "runtime.lotse.local/image";             // annotation of a container: as asked for
+inline constexpr char kStopSignal[] = "runtime.lotse.local/stop-signal";  // annotation of a container
 }  // namespace mark
 
 // What of the machine the translation depends on.

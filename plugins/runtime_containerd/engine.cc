@@ -26,7 +26,9 @@ Engine::Engine(const sdk::Host& h, const sdk::Config& config)
   reactor.post([this] { supervisor.start(); });
 }
 
-Engine::~Engine() { stop(); }
+Engine::~Engine() {
+  stop();
+}
 
 void Engine::stop() {
   {

@@ -19,7 +19,9 @@ struct RawEvent {
   int64_t time = 0;
 };
 
-int64_t unix_ns(const ctrd::Timestamp& t) { return t.seconds() * kSecond + t.nanos(); }
+int64_t unix_ns(const ctrd::Timestamp& t) {
+  return t.seconds() * kSecond + t.nanos();
+}
 
 class EventStream : public sdk::Producer {
  public:
@@ -83,17 +85,22 @@ class EventStream : public sdk::Producer {
       if (auto self = weak.lock()) self->stop(LOTSE_UNAVAILABLE, "containerd's events have ended: " + status.message);
     };
     ctrd::SubscribeRequest request;
-    for (const char* topic : {"/tasks/start", "/tasks/exit", "/tasks/oom", "/containers/create", "/containers/delete"}) {
-      request.add_filters(std::string("namespace==") + kNamespace + ",topic==" + topic);
+    for (const char* topic :
+         {"/tasks/start", "/tasks/exit", "/tasks/oom", "/containers/create", "/containers/delete"}) {
+      add_filter(request, topic);
     }
-    request.add_filters(std::string("namespace==") + kNamespace + ",topic==" + kMarkerTopic);
+    add_filter(request, kMarkerTopic);
     subscription_ = engine_.client.stream(method::kEventsSubscribe, std::move(handler));
     subscription_->send(request.SerializeAsString());
     subscription_->finish();
   }
 
-  // containerd does not say when a subscription has begun, so events of our own are published until one comes back. Then
-  // nothing more is lost, and the opener is told to list.
+  static void add_filter(ctrd::SubscribeRequest& request, const char* topic) {
+    request.add_filters(std::string("namespace==") + kNamespace + ",topic==\"" + topic + "\"");
+  }
+
+  // containerd does not say when a subscription has begun, so events of our own are published until one comes back.
+  // Then nothing more is lost, and the opener is told to list.
   Co<Done> await_subscription() {
     std::string mine = engine_.fresh_name("marker");
     marker_ = mine;
@@ -185,7 +192,8 @@ class EventStream : public sdk::Producer {
       if (sandbox) {
         cri::PodSandboxStatusRequest request;
         request.set_pod_sandbox_id(id);
-        auto status = co_await engine_.try_call<cri::PodSandboxStatusResponse>(method::kPodSandboxStatus, request, until);
+        auto status =
+            co_await engine_.try_call<cri::PodSandboxStatusResponse>(method::kPodSandboxStatus, request, until);
         settled = !status.ok() || status->status().state() == cri::SANDBOX_NOTREADY;
       } else {
         cri::ContainerStatusRequest request;
@@ -252,6 +260,8 @@ class EventStream : public sdk::Producer {
 
 }  // namespace
 
-sdk::ProducerPtr ContainerdRuntime::events(const Msg&) { return std::make_shared<EventStream>(engine_); }
+sdk::ProducerPtr ContainerdRuntime::events(const Msg&) {
+  return std::make_shared<EventStream>(engine_);
+}
 
 }  // namespace lotse::runtime_containerd

@@ -117,7 +117,8 @@ Co<Msg> exec_sync_step(Engine& engine, Msg request, int64_t deadline) {
   engine.reactor.timer_stop(timer);
   if (*late) throw sdk::Failure(LOTSE_DEADLINE, "the command did not end in time and was killed");
   int status = std::move(code).take();
-  co_return Msg::map({{"exit_code", status}, {"stdout", Msg::bin(collector->out)}, {"stderr", Msg::bin(collector->err)}});
+  co_return Msg::map(
+      {{"exit_code", status}, {"stdout", Msg::bin(collector->out)}, {"stderr", Msg::bin(collector->err)}});
 }
 
 }  // namespace

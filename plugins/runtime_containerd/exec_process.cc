@@ -17,7 +17,9 @@ constexpr int64_t kShortCall = 30 * kSecond;
 constexpr size_t kChunk = 32 << 10;
 constexpr char kProcessType[] = "types.containerd.io/opencontainers/runtime-spec/1/Process";
 
-size_t index_of(uint32_t channel) { return channel == LOTSE_STDOUT ? 0 : 1; }
+size_t index_of(uint32_t channel) {
+  return channel == LOTSE_STDOUT ? 0 : 1;
+}
 
 }  // namespace
 
@@ -36,7 +38,9 @@ ExecRequest ExecRequest::parse(const Msg& request) {
 ExecProcess::ExecProcess(Engine& engine, ExecRequest request, std::weak_ptr<ExecTaker> taker)
     : engine_(engine), request_(std::move(request)), taker_(std::move(taker)) {}
 
-ExecProcess::~ExecProcess() { clean_up(); }
+ExecProcess::~ExecProcess() {
+  clean_up();
+}
 
 void ExecProcess::start(int64_t start_deadline_ns) {
   engine_.spawn_step([self = shared_from_this(), start_deadline_ns] { return self->run(start_deadline_ns); });

@@ -28,7 +28,9 @@ uint32_t frame_size(std::string_view frame) {
 }  // namespace
 
 std::string percent_decode(std::string_view text) {
-  auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; };
+  auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+  };
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); i++) {
@@ -80,7 +82,8 @@ void GrpcStream::received(std::string_view data) {
     if (rest[0] != 0 || size > kMessageMax) {
       auto keep = shared_from_this();
       if (connection_ != nullptr) connection_->reset(*this, NGHTTP2_CANCEL);
-      end({rest[0] != 0 ? GrpcCode::internal : GrpcCode::resource_exhausted, "a message that is compressed or too large"});
+      end({rest[0] != 0 ? GrpcCode::internal : GrpcCode::resource_exhausted,
+           "a message that is compressed or too large"});
       return;
     }
     if (rest.size() < kFrameHeader + size) break;
@@ -98,7 +101,9 @@ void GrpcStream::received(std::string_view data) {
 }
 
 GrpcClient::GrpcClient(Reactor& reactor, std::string socket_path) : reactor_(reactor), path_(std::move(socket_path)) {}
-GrpcClient::~GrpcClient() { close(); }
+GrpcClient::~GrpcClient() {
+  close();
+}
 
 bool GrpcClient::connect(std::string* why) {
   if (connection_ && connection_->usable()) return true;

@@ -12,7 +12,9 @@ constexpr int32_t kWindow = 4 << 20;
 constexpr size_t kSendBuffer = 256 << 10;
 constexpr size_t kMetadataMax = 16 << 10;
 
-std::string_view view(const uint8_t* data, size_t size) { return {reinterpret_cast<const char*>(data), size}; }
+std::string_view view(const uint8_t* data, size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
 
 nghttp2_nv header(std::string_view name, std::string_view value) {
   auto bytes = [](std::string_view s) { return reinterpret_cast<uint8_t*>(const_cast<char*>(s.data())); };
@@ -128,9 +130,8 @@ bool Http2Connection::start(const std::shared_ptr<GrpcStream>& stream, std::stri
                             const GrpcOptions& options) {
   std::string timeout;
   std::vector<nghttp2_nv> headers = {
-      header(":method", "POST"),         header(":scheme", "http"),
-      header(":path", path),             header(":authority", "localhost"),
-      header("te", "trailers"),          header("content-type", "application/grpc"),
+      header(":method", "POST"),         header(":scheme", "http"), header(":path", path),
+      header(":authority", "localhost"), header("te", "trailers"),  header("content-type", "application/grpc"),
       header("user-agent", "lotse"),
   };
   if (options.deadline_ns != 0) {

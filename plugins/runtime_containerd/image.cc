@@ -83,7 +83,8 @@ Co<Msg> image_remove_step(Engine& engine, Msg request, int64_t deadline) {
 Co<Msg> image_fs_step(Engine& engine, Msg, int64_t deadline) {
   co_await engine.ready(deadline);
   auto found = co_await engine.call<cri::ImageFsInfoResponse>(method::kImageFsInfo, cri::Empty(), deadline);
-  if (found.image_filesystems().empty()) throw sdk::Failure(LOTSE_UNAVAILABLE, "containerd has not measured its images yet");
+  if (found.image_filesystems().empty())
+    throw sdk::Failure(LOTSE_UNAVAILABLE, "containerd has not measured its images yet");
   auto& fs = found.image_filesystems(0);
   co_return Msg::map({{"path", fs.fs_id().mountpoint()},
                       {"used_bytes", fs.used_bytes().value()},

@@ -22,7 +22,9 @@ constexpr char kDockerList[] = "application/vnd.docker.distribution.manifest.lis
 constexpr char kDockerConfig[] = "application/vnd.docker.container.image.v1+json";
 constexpr char kDockerLayer[] = "application/vnd.docker.image.rootfs.diff.tar";
 
-[[noreturn]] void refuse(const std::string& why) { throw sdk::Failure(LOTSE_INVALID, "the image archive is wrong: " + why); }
+[[noreturn]] void refuse(const std::string& why) {
+  throw sdk::Failure(LOTSE_INVALID, "the image archive is wrong: " + why);
+}
 
 bool is_digest(const std::string& text) {
   constexpr std::string_view kPrefix = "sha256:";
@@ -51,7 +53,8 @@ ArchiveBlob blob_of(const TarIndex& tar, const Json& descriptor) {
   blob.entry = tar.find("blobs/sha256/" + blob.digest.substr(7));
   if (blob.entry == nullptr) refuse("it lacks " + blob.digest);
   blob.size = blob.entry->size;
-  if (descriptor["size"].number(-1) != static_cast<int64_t>(blob.size)) refuse("the size of " + blob.digest + " differs");
+  if (descriptor["size"].number(-1) != static_cast<int64_t>(blob.size))
+    refuse("the size of " + blob.digest + " differs");
   blob.media_type = descriptor["mediaType"].text();
   return blob;
 }
@@ -113,7 +116,8 @@ ArchiveBlob summed(const TarIndex& tar, const std::string& path) {
 }
 
 std::string descriptor_json(const ArchiveBlob& blob) {
-  return "{\"mediaType\":\"" + blob.media_type + "\",\"digest\":\"" + blob.digest + "\",\"size\":" + std::to_string(blob.size) + "}";
+  return "{\"mediaType\":\"" + blob.media_type + "\",\"digest\":\"" + blob.digest +
+         "\",\"size\":" + std::to_string(blob.size) + "}";
 }
 
 ArchiveImage docker_image(const TarIndex& tar, const Json& item) {
@@ -132,8 +136,8 @@ ArchiveImage docker_image(const TarIndex& tar, const Json& item) {
     image.layers.push_back(std::move(layer));
   }
   image.manifest.media_type = kDockerManifest;
-  image.manifest.bytes = "{\"schemaVersion\":2,\"mediaType\":\"" + std::string(kDockerManifest) + "\",\"config\":" +
-                         descriptor_json(image.config) + ",\"layers\":[" + list + "]}";
+  image.manifest.bytes = "{\"schemaVersion\":2,\"mediaType\":\"" + std::string(kDockerManifest) +
+                         "\",\"config\":" + descriptor_json(image.config) + ",\"layers\":[" + list + "]}";
   image.manifest.size = image.manifest.bytes.size();
   image.manifest.digest = "sha256:" + sha256_hex(image.manifest.bytes);
   image.names = texts(item["RepoTags"]);
@@ -164,13 +168,15 @@ void check(ArchiveImage& image) {
 std::string full_image_name(const std::string& name) {
   if (name.empty() || name.size() > 512) return {};
   for (char c : name) {
-    bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("._-/:@", c) != nullptr;
+    bool fine =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("._-/:@", c) != nullptr;
     if (!fine || c == '\0') return {};
   }
   std::string full = name;
   size_t slash = full.find('/');
   std::string first = full.substr(0, slash);
-  bool has_host = slash != std::string::npos && (first.find_first_of(".:") != std::string::npos || first == "localhost");
+  bool has_host =
+      slash != std::string::npos && (first.find_first_of(".:") != std::string::npos || first == "localhost");
   if (!has_host) full = (slash == std::string::npos ? "docker.io/library/" : "docker.io/") + full;
   size_t last = full.rfind('/');
   if (last + 1 >= full.size()) return {};

@@ -48,7 +48,8 @@ class Import {
       references.emplace_back("containerd.io/gc.ref.content.l." + std::to_string(i), image.layers[i].digest);
     }
     store(image.manifest, references);
-    for (size_t i = 0; i < chain.size(); i++) unpack(image.layers[i], image.diff_ids[i], i > 0 ? chain[i - 1] : "", chain[i]);
+    for (size_t i = 0; i < chain.size(); i++)
+      unpack(image.layers[i], image.diff_ids[i], i > 0 ? chain[i - 1] : "", chain[i]);
     for (auto& image_name : image.names) name(image_name, image.manifest);
   }
 
@@ -148,7 +149,8 @@ class Import {
     engine_.client.wait<ctrd::Empty>(method::kContentUpdate, request, limits()).take();
   }
 
-  void unpack(const ArchiveBlob& layer, const std::string& diff_id, const std::string& parent, const std::string& chain) {
+  void unpack(const ArchiveBlob& layer, const std::string& diff_id, const std::string& parent,
+              const std::string& chain) {
     ctrd::SnapshotKeyRequest which;
     which.set_snapshotter(snapshotter_);
     which.set_key(chain);
@@ -159,7 +161,8 @@ class Import {
     prepare.set_snapshotter(snapshotter_);
     prepare.set_key(engine_.fresh_name("extract") + " " + chain);
     prepare.set_parent(parent);
-    auto mounts = engine_.client.wait<ctrd::PrepareSnapshotResponse>(method::kSnapshotPrepare, prepare, limits()).take();
+    auto mounts =
+        engine_.client.wait<ctrd::PrepareSnapshotResponse>(method::kSnapshotPrepare, prepare, limits()).take();
     auto done = apply(layer, diff_id, mounts);
     if (done.ok()) {
       ctrd::CommitSnapshotRequest commit;

@@ -72,9 +72,15 @@ int64_t Json::number(int64_t fallback) const {
   return value.IsInt64() ? value.GetInt64() : fallback;
 }
 
-bool Json::is_null() const { return value_of(value_).IsNull(); }
-bool Json::is_array() const { return value_of(value_).IsArray(); }
-bool Json::is_object() const { return value_of(value_).IsObject(); }
+bool Json::is_null() const {
+  return value_of(value_).IsNull();
+}
+bool Json::is_array() const {
+  return value_of(value_).IsArray();
+}
+bool Json::is_object() const {
+  return value_of(value_).IsObject();
+}
 
 std::string exec_process_json(std::string_view spec, const std::vector<std::string>& command, bool tty) {
   Document document;

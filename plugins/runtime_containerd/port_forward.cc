@@ -21,7 +21,8 @@ constexpr int64_t kOpenTimeoutNs = 60'000'000'000;
 int socket_in(int netns, int family) {
   int fd = -1;
   std::thread([&] {
-    if (netns < 0 || setns(netns, CLONE_NEWNET) == 0) fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (netns < 0 || setns(netns, CLONE_NEWNET) == 0)
+      fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   }).join();
   return fd;
 }

@@ -18,7 +18,8 @@ std::optional<std::string> read_small_file(const std::string& path) {
   std::string text(1 << 20, '\0');
   size_t size = 0;
   ssize_t n = 0;
-  while (size < text.size() && (n = read(fd, text.data() + size, text.size() - size)) > 0) size += static_cast<size_t>(n);
+  while (size < text.size() && (n = read(fd, text.data() + size, text.size() - size)) > 0)
+    size += static_cast<size_t>(n);
   close(fd);
   if (n < 0) return std::nullopt;
   text.resize(size);
@@ -54,7 +55,8 @@ std::optional<ProcessFile> read_process_file(const std::string& path) {
 }
 
 bool write_process_file(const std::string& path, const ProcessFile& file) {
-  return replace_file(path, "pid=" + std::to_string(file.pid) + "\nstart=" + file.start + "\nsocket=" + file.socket + "\n");
+  return replace_file(path,
+                      "pid=" + std::to_string(file.pid) + "\nstart=" + file.start + "\nsocket=" + file.socket + "\n");
 }
 
 std::string process_start(int pid) {

@@ -22,8 +22,12 @@ constexpr uint64_t kWakeId = 0;
 
 }  // namespace
 
-int64_t Reactor::now_ns() { return read_clock(CLOCK_MONOTONIC); }
-int64_t Reactor::unix_now_ns() { return read_clock(CLOCK_REALTIME); }
+int64_t Reactor::now_ns() {
+  return read_clock(CLOCK_MONOTONIC);
+}
+int64_t Reactor::unix_now_ns() {
+  return read_clock(CLOCK_REALTIME);
+}
 
 Reactor::Reactor() : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   epoll_event event{};
@@ -101,7 +105,9 @@ void Reactor::unwatch(uint64_t id) {
   watches_.erase(it);
 }
 
-uint64_t Reactor::timer(int64_t delay_ns, Function fn) { return timer_at(now_ns() + delay_ns, std::move(fn)); }
+uint64_t Reactor::timer(int64_t delay_ns, Function fn) {
+  return timer_at(now_ns() + delay_ns, std::move(fn));
+}
 
 uint64_t Reactor::timer_at(int64_t monotonic_ns, Function fn) {
   uint64_t id = next_id_++;

@@ -7,11 +7,42 @@ namespace {
   refuse("the key \"" + std::string(key) + "\" must be " + wanted);
 }
 
-bool is_string(const Msg& value) { return value.is_text() || value.is_bin(); }
+bool is_string(const Msg& value) {
+  return value.is_text() || value.is_bin();
+}
+
+// RFC 3629: no overlong forms, surrogates or anything above U+10FFFF.
+bool is_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    auto first = static_cast<uint8_t>(text[i++]);
+    if (first < 0x80) continue;
+    size_t more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+    if (first < 0xc2 || first > 0xf4 || text.size() - i < more) return false;
+    uint32_t code = first & (0x3fu >> more);
+    for (size_t k = 0; k < more; k++) {
+      auto next = static_cast<uint8_t>(text[i++]);
+      if ((next & 0xc0) != 0x80) return false;
+      code = code << 6 | (next & 0x3f);
+    }
+    constexpr uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
+    if (code < kSmallest[more] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
+  }
+  return true;
+}
+
+// Everything that is text ends up in paths, arguments and labels, where a NUL would cut it short.
+std::string checked(std::string_view key, const Msg& value) {
+  if (!is_string(value)) wrong_type(key, "text");
+  std::string text = value.str();
+  if (text.find('\0') != std::string::npos || !is_utf8(text)) wrong_type(key, "UTF-8 text without NUL");
+  return text;
+}
 
 }  // namespace
 
-void refuse(const std::string& sentence) { throw sdk::Failure(LOTSE_INVALID, sentence); }
+void refuse(const std::string& sentence) {
+  throw sdk::Failure(LOTSE_INVALID, sentence);
+}
 
 Msg parse_request(std::string_view bytes) {
   Msg request = Msg::parse(bytes);
@@ -22,10 +53,7 @@ Msg parse_request(std::string_view bytes) {
 std::string get_text(const Msg& request, std::string_view key, std::string_view fallback) {
   const Msg& value = request[key];
   if (value.is_nil()) return std::string(fallback);
-  if (!is_string(value)) wrong_type(key, "text");
-  // Everything that is text ends up in paths, arguments and labels, where a NUL would cut it short.
-  if (value.as_text().find('\0') != std::string_view::npos) wrong_type(key, "text without NUL");
-  return value.str();
+  return checked(key, value);
 }
 
 std::string need_text(const Msg& request, std::string_view key) {
@@ -76,11 +104,7 @@ const Msg& get_array(const Msg& request, std::string_view key) {
 
 std::vector<std::string> get_texts(const Msg& request, std::string_view key) {
   std::vector<std::string> out;
-  for (const Msg& item : get_array(request, key).items()) {
-    if (!is_string(item)) wrong_type(key, "an array of texts");
-    if (item.as_text().find('\0') != std::string_view::npos) wrong_type(key, "an array of texts without NUL");
-    out.push_back(item.str());
-  }
+  for (const Msg& item : get_array(request, key).items()) out.push_back(checked(key, item));
   return out;
 }
 
@@ -96,8 +120,7 @@ std::vector<int64_t> get_ints(const Msg& request, std::string_view key) {
 std::vector<std::pair<std::string, std::string>> get_text_map(const Msg& request, std::string_view key) {
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto& [name, value] : get_map(request, key).members()) {
-    if (!is_string(value)) wrong_type(key, "a map of texts");
-    out.emplace_back(name, value.str());
+    out.emplace_back(checked(key, Msg(name)), checked(key, value));
   }
   return out;
 }

@@ -8,10 +8,12 @@ namespace lotse::runtime_containerd {
 ContainerdRuntime::ContainerdRuntime(const sdk::Host& host, const sdk::Config& config)
     : Runtime(host), engine_(host, config) {}
 
-ContainerdRuntime::~ContainerdRuntime() { engine_.stop(); }
+ContainerdRuntime::~ContainerdRuntime() {
+  engine_.stop();
+}
 
-#define LOTSE_STEP(NAME)                                                                                       \
-  void ContainerdRuntime::NAME(const Msg& request, sdk::Call call) {                                           \
+#define LOTSE_STEP(NAME)                                                                                        \
+  void ContainerdRuntime::NAME(const Msg& request, sdk::Call call) {                                            \
     engine_.serve(call, [this, request](int64_t deadline) { return NAME##_step(engine_, request, deadline); }); \
   }
 LOTSE_STEP(info)

@@ -19,9 +19,15 @@ constexpr uint16_t kVersion = 0x8003;
 constexpr uint8_t kFin = 1;
 enum : uint16_t { kSynStream = 1, kSynReply = 2, kRstStream = 3, kPing = 6, kGoAway = 7 };
 
-void put16(std::string& out, uint32_t v) { out += {static_cast<char>(v >> 8), static_cast<char>(v)}; }
-void put24(std::string& out, uint32_t v) { out += {static_cast<char>(v >> 16), static_cast<char>(v >> 8), static_cast<char>(v)}; }
-void put32(std::string& out, uint32_t v) { put16(out, v >> 16), put16(out, v & 0xffff); }
+void put16(std::string& out, uint32_t v) {
+  out += {static_cast<char>(v >> 8), static_cast<char>(v)};
+}
+void put24(std::string& out, uint32_t v) {
+  out += {static_cast<char>(v >> 16), static_cast<char>(v >> 8), static_cast<char>(v)};
+}
+void put32(std::string& out, uint32_t v) {
+  put16(out, v >> 16), put16(out, v & 0xffff);
+}
 uint32_t get32(std::string_view s, size_t at) {
   uint32_t v = 0;
   for (size_t i = 0; i < 4; i++) v = v << 8 | static_cast<uint8_t>(s[at + i]);
@@ -59,7 +65,9 @@ bool HttpTarget::parse(const std::string& url, HttpTarget* out) {
 }
 
 SpdyClient::SpdyClient(Reactor& reactor, Handler handler) : reactor_(reactor), handler_(std::move(handler)) {}
-SpdyClient::~SpdyClient() { close(); }
+SpdyClient::~SpdyClient() {
+  close();
+}
 
 void SpdyClient::close() {
   state_ = State::closed;
@@ -143,13 +151,13 @@ void SpdyClient::append_syn_stream(uint32_t id, const std::string& stream_type) 
 }
 
 void SpdyClient::append_data(uint32_t id, bool fin, std::string_view data) {
-  put32(outgoing_, id);
-  outgoing_ += static_cast<char>(fin ? kFin : 0);
-  put24(outgoing_, static_cast<uint32_t>(data.size()));
-  outgoing_ += data;
+  std::string& out = state_ == State::open ? outgoing_ : early_;
+  put32(out, id);
+  out += static_cast<char>(fin ? kFin : 0);
+  put24(out, static_cast<uint32_t>(data.size()));
+  out += data;
 }
 
-// What is sent before the upgrade is done waits behind it in the same buffer: ids and order are known already.
 void SpdyClient::send(size_t index, std::string_view data) {
   if (state_ == State::closed) return;
   while (!data.empty()) {
@@ -178,7 +186,7 @@ void SpdyClient::flush() {
   }
   outgoing_.clear();
   outgoing_sent_ = 0;
-  if (payload_queued_ > 0) handler_.on_sent(std::exchange(payload_queued_, 0));
+  if (state_ == State::open && payload_queued_ > 0) handler_.on_sent(std::exchange(payload_queued_, 0));
 }
 
 void SpdyClient::read_socket() {
@@ -203,16 +211,14 @@ bool SpdyClient::take_response() {
   }
   std::string line = incoming_.substr(0, incoming_.find("\r\n"));
   if (line.find(" 101") == std::string::npos) {
-    closed("the streaming server refused the upgrade: " + line);
+    closed("the streaming server refused the upgrade: " + line + " " + incoming_.substr(end + 4));
     return false;
   }
   incoming_.erase(0, end + 4);
   state_ = State::open;
-  std::string waiting = outgoing_.substr(outgoing_sent_);
-  outgoing_.clear();
-  outgoing_sent_ = 0;
-  for (size_t i = 0; i < stream_types_.size(); i++) append_syn_stream(static_cast<uint32_t>(2 * i + 1), stream_types_[i]);
-  outgoing_ += waiting;
+  for (size_t i = 0; i < stream_types_.size(); i++)
+    append_syn_stream(static_cast<uint32_t>(2 * i + 1), stream_types_[i]);
+  outgoing_ += std::exchange(early_, {});
   flush();
   return true;
 }

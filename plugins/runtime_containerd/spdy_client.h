@@ -1,8 +1,9 @@
 // The client's half of SPDY/3.1, as much of it as Kubernetes' streaming servers use: an HTTP upgrade, streams that we
 // open, data both ways, half-close. containerd's CRI offers attach in this form; its WebSocket knows no half-close.
 //
-// Headers are sent as stored deflate blocks, which every inflater reads; what the server says in its replies' headers is
-// not looked at. There is no flow control of streams in this dialect: not reading the socket is what holds the server up.
+// Headers are sent as stored deflate blocks, which every inflater reads; what the server says in its replies' headers
+// is not looked at. There is no flow control of streams in this dialect: not reading the socket is what holds the
+// server up.
 //
 // Threads: the reactor's. Callbacks may call anything here; the owner keeps the client alive until closed() was called.
 #pragma once
@@ -27,11 +28,11 @@ struct HttpTarget {
 class SpdyClient {
  public:
   struct Handler {
-    std::function<bool()> has_room;                                               // may data be taken now?
-    std::function<void(size_t index, std::string_view data)> on_data;             // of the index-th stream
+    std::function<bool()> has_room;                                    // may data be taken now?
+    std::function<void(size_t index, std::string_view data)> on_data;  // of the index-th stream
     std::function<void(size_t index)> on_stream_end;
-    std::function<void(size_t bytes)> on_sent;                                    // payload bytes that left for the socket
-    std::function<void(const std::string& why)> on_closed;                        // once; empty: the server has ended it
+    std::function<void(size_t bytes)> on_sent;              // payload bytes that left for the socket
+    std::function<void(const std::string& why)> on_closed;  // once; empty: the server has ended it
   };
 
   SpdyClient(Reactor& reactor, Handler handler);
@@ -75,6 +76,7 @@ class SpdyClient {
   size_t data_left_ = 0;
   bool data_fin_ = false;
   std::string outgoing_;
+  std::string early_;  // frames that were asked for before the upgrade was done
   size_t outgoing_sent_ = 0;
   size_t payload_queued_ = 0;  // bytes of send() that are in outgoing_
 };

@@ -90,7 +90,7 @@ void Supervisor::launch() {
   if (!replace_file(config, managed_config_toml(settings_, abilities))) {
     return failed("cannot write " + config + ": " + strerror(errno));
   }
-  struct stat facts{};
+  struct stat facts {};
   if (stat(log.c_str(), &facts) == 0 && facts.st_size > kLogMax) rename(log.c_str(), (log + ".1").c_str());
   std::string why;
   int pid = spawn_daemon({settings_.containerd, "--config", config}, log, &why);
@@ -148,7 +148,8 @@ void Supervisor::died() {
   if (ready_since_ns_ != 0 && Reactor::now_ns() - ready_since_ns_ > kStable) restart_delay_ns_ = 0;
   ready_since_ns_ = 0;
   grpc_.disconnect("containerd has ended");
-  failed("containerd (pid " + std::to_string(pid_) + ") has ended; its log is " + settings_.data_dir + "/containerd.log");
+  failed("containerd (pid " + std::to_string(pid_) + ") has ended; its log is " + settings_.data_dir +
+         "/containerd.log");
 }
 
 void Supervisor::failed(const std::string& why) {

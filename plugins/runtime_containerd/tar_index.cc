@@ -20,9 +20,13 @@ constexpr size_t kNameMax = 4096;
 constexpr int kLinksMax = 8;
 constexpr size_t kPiece = 1 << 20;
 
-[[noreturn]] void refuse(const std::string& why) { throw sdk::Failure(LOTSE_INVALID, "not a usable tar file: " + why); }
+[[noreturn]] void refuse(const std::string& why) {
+  throw sdk::Failure(LOTSE_INVALID, "not a usable tar file: " + why);
+}
 
-std::string field_text(const char* field, size_t size) { return {field, strnlen(field, size)}; }
+std::string field_text(const char* field, size_t size) {
+  return {field, strnlen(field, size)};
+}
 
 // Octal digits, or, with the top bit set, a big-endian number.
 uint64_t field_number(const char* field, size_t size) {
@@ -91,7 +95,7 @@ bool normal_path(std::string_view path, std::string* out) {
 }
 
 TarIndex::TarIndex(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) {
-  struct stat facts{};
+  struct stat facts {};
   if (fd_ < 0) throw sdk::Failure(LOTSE_NOT_FOUND, "cannot open " + path + ": " + strerror(errno));
   try {
     if (fstat(fd_, &facts) != 0 || !S_ISREG(facts.st_mode)) refuse(path + " is not a regular file");
@@ -103,7 +107,9 @@ TarIndex::TarIndex(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | 
   }
 }
 
-TarIndex::~TarIndex() { close(fd_); }
+TarIndex::~TarIndex() {
+  close(fd_);
+}
 
 void TarIndex::read_at(uint64_t offset, char* out, size_t size) const {
   while (size > 0) {
@@ -150,7 +156,8 @@ void TarIndex::scan() {
       if (header.type == '0' || header.type == '\0') add(wanted, {at, size, ""});
       if (header.type == '1' && normal_path(link, &link)) add(wanted, {0, 0, link});
       if (header.type == '2') {
-        std::string target = wanted.substr(0, wanted.rfind('/') == std::string::npos ? 0 : wanted.rfind('/')) + "/" + link;
+        std::string target =
+            wanted.substr(0, wanted.rfind('/') == std::string::npos ? 0 : wanted.rfind('/')) + "/" + link;
         if (link.empty() || link[0] == '/' || !normal_path(target, &link)) refuse("a link leads out of the archive");
         add(wanted, {0, 0, link});
       }
@@ -167,7 +174,8 @@ void TarIndex::take_pax(const std::string& records, Pending* pending) {
     size_t length = 0;
     auto [end, error] = std::from_chars(left.data(), left.data() + left.size(), length);
     size_t digits = static_cast<size_t>(end - left.data());
-    if (error != std::errc() || length > left.size() || length < digits + 3 || left[digits] != ' ' || left[length - 1] != '\n') {
+    if (error != std::errc() || length > left.size() || length < digits + 3 || left[digits] != ' ' ||
+        left[length - 1] != '\n') {
       refuse("an extended header cannot be read");
     }
     std::string_view record = left.substr(digits + 1, length - digits - 2);
@@ -204,7 +212,8 @@ const TarIndex::Entry* TarIndex::find(std::string_view name) const {
 std::string TarIndex::read(std::string_view name, uint64_t size_max) const {
   const Entry* entry = find(name);
   if (entry == nullptr) throw sdk::Failure(LOTSE_INVALID, "the archive lacks " + std::string(name));
-  if (entry->size > size_max) throw sdk::Failure(LOTSE_INVALID, "in the archive, " + std::string(name) + " is too large");
+  if (entry->size > size_max)
+    throw sdk::Failure(LOTSE_INVALID, "in the archive, " + std::string(name) + " is too large");
   return read(*entry, 0, entry->size);
 }
 

@@ -48,7 +48,9 @@ void RuntimeBed::restart() {
   impl_->begin();
 }
 
-const lotse_runtime* RuntimeBed::runtime() const { return impl_->outer ? impl_->outer->runtime() : impl_->inner; }
+const lotse_runtime* RuntimeBed::runtime() const {
+  return impl_->outer ? impl_->outer->runtime() : impl_->inner;
+}
 
 Answer RuntimeBed::ask(lotse_message_fn lotse_runtime::*function, const Msg& request, int64_t timeout_ns) {
   return call(runtime(), runtime()->*function, request.encode(), timeout_ns);
@@ -108,7 +110,8 @@ std::string RuntimeBed::container(const Msg& request) {
   return id;
 }
 
-std::string RuntimeBed::running(const std::string& sandbox, const std::string& name, const std::vector<std::string>& command) {
+std::string RuntimeBed::running(const std::string& sandbox, const std::string& name,
+                                const std::vector<std::string>& command) {
   std::string id = container(container_request(sandbox, name, command));
   must(&lotse_runtime::container_start, Msg::map({{"id", id}}));
   return id;

@@ -1,4 +1,5 @@
-// What every container runtime must do. Each case gets a bed of its own and says in a sentence what is wrong, or nothing.
+// What every container runtime must do. Each case gets a bed of its own and says in a sentence what is wrong, or
+// nothing.
 #pragma once
 #include <functional>
 #include <string>
@@ -10,14 +11,15 @@ namespace lotse::conformance {
 
 // What the suite needs from where it runs.
 struct RuntimeSetting {
-  std::string directory;         // for log files
-  std::string image;             // a busybox with sh, cat, stty, httpd, tail; present
-  std::string pause_image;       // present
-  std::string archive;           // a tar with another image, ...
-  std::string archive_image;     // ... of this name
-  std::string cni;               // the directory of a CNI list
+  std::string directory;        // for log files
+  std::string image;            // a busybox with sh, cat, stty, httpd, tail; present
+  std::string pause_image;      // present
+  std::string archive;          // a tar with another image, ...
+  std::string archive_image;    // ... of this name
+  std::string corrupt_archive;  // a tar with an image of which a layer is not what its digest says
+  std::string cni;              // the directory of a CNI list
   std::string cgroup_parent;
-  bool processes = true;         // false: nothing really runs (hollow), cases that need it are left out
+  bool processes = true;  // false: nothing really runs (hollow), cases that need it are left out
 };
 
 class RuntimeBed {

@@ -39,7 +39,10 @@ Answer call(const lotse_runtime* runtime, lotse_message_fn function, std::string
   require(function != nullptr, "a function is missing from the table");
   auto pending = std::make_shared<Pending>();
   auto* held = new std::shared_ptr<Pending>(pending);
-  lotse_call raw{sizeof raw, 0, sdk::monotonic_ns() + (timeout_ns != 0 ? timeout_ns : 60'000'000'000), held,
+  lotse_call raw{sizeof raw,
+                 0,
+                 sdk::monotonic_ns() + (timeout_ns != 0 ? timeout_ns : 60'000'000'000),
+                 held,
                  [](void* ctx, int32_t code, lotse_bytes payload) {
                    std::unique_ptr<std::shared_ptr<Pending>> mine(static_cast<std::shared_ptr<Pending>*>(ctx));
                    auto& p = **mine;
@@ -78,7 +81,9 @@ struct Stream::State {
 
 Stream::Stream(const lotse_runtime* runtime, lotse_message_stream_fn function, const Msg& request)
     : state_(std::make_shared<State>()) {
-  sink_ = {sizeof sink_, 0, state_.get(),
+  sink_ = {sizeof sink_,
+           0,
+           state_.get(),
            [](void* ctx, uint32_t channel, lotse_bytes item) {
              State::on(ctx, "on_item", [&](State& s) {
                s.output[channel] += sdk::view(item);
@@ -123,8 +128,9 @@ void Stream::write_all(std::string_view data) {
     std::string_view part = data.substr(0, 16 << 10);
     {
       std::unique_lock lock(state_->mutex);
-      require(state_->changed.wait_for(lock, kPatience, [&] { return state_->writable >= part.size() || state_->ended; }),
-              "the stream gives no credit for writing");
+      require(
+          state_->changed.wait_for(lock, kPatience, [&] { return state_->writable >= part.size() || state_->ended; }),
+          "the stream gives no credit for writing");
       require(!state_->ended, "the stream ended while it was written to: " + state_->end.text);
       state_->writable -= part.size();
     }
@@ -155,17 +161,18 @@ std::string Stream::output(uint32_t channel) {
 void Stream::wait_output(uint32_t channel, std::string_view text) {
   require(opened_ == LOTSE_OK, "the stream was not opened: " + refusal_);
   std::unique_lock lock(state_->mutex);
-  bool came = state_->changed.wait_for(lock, kPatience, [&] {
-    return state_->output[channel].find(text) != std::string::npos || state_->ended;
-  });
+  bool came = state_->changed.wait_for(
+      lock, kPatience, [&] { return state_->output[channel].find(text) != std::string::npos || state_->ended; });
   require(came && state_->output[channel].find(text) != std::string::npos,
-          "\"" + std::string(text) + "\" did not come; what came is \"" + state_->output[channel] + "\" " + state_->end.text);
+          "\"" + std::string(text) + "\" did not come; what came is \"" + state_->output[channel] + "\" " +
+              state_->end.text);
 }
 
 Msg Stream::next_item() {
   require(opened_ == LOTSE_OK, "the stream was not opened: " + refusal_);
   std::unique_lock lock(state_->mutex);
-  require(state_->changed.wait_for(lock, kPatience, [&] { return !state_->items.empty() || state_->ended; }), "no item came");
+  require(state_->changed.wait_for(lock, kPatience, [&] { return !state_->items.empty() || state_->ended; }),
+          "no item came");
   require(!state_->items.empty(), "the stream ended: " + state_->end.text);
   std::string item = std::move(state_->items.front());
   state_->items.pop_front();

@@ -45,9 +45,9 @@ class Stream {
 
   // All of these wait, and throw Wrong after half a minute or so.
   Answer end();
-  std::string output(uint32_t channel);                          // so far
-  void wait_output(uint32_t channel, std::string_view text);     // until it is in there
-  Msg next_item();                                               // of a stream of MessagePack items
+  std::string output(uint32_t channel);                       // so far
+  void wait_output(uint32_t channel, std::string_view text);  // until it is in there
+  Msg next_item();                                            // of a stream of MessagePack items
   bool ended() const;
 
  private:

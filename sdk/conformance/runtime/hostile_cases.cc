@@ -28,7 +28,8 @@ constexpr Named kNeedKeys[] = {{"sandbox_run", &Table::sandbox_run},
 void refuses_nonsense(RuntimeBed& bed) {
   std::string deep(100'000, '\x91');
   Msg wrong_types = Msg::map();
-  for (const char* key : {"id", "uid", "sandbox", "image", "path", "name", "namespace", "command", "timeout_ns", "attempt"}) {
+  for (const char* key :
+       {"id", "uid", "sandbox", "image", "path", "name", "namespace", "command", "timeout_ns", "attempt"}) {
     wrong_types.set(key, Msg::map({{"a", Msg::array({1, 2})}}));
   }
   const std::pair<const char*, std::string> requests[] = {
@@ -51,8 +52,10 @@ void refuses_nonsense(RuntimeBed& bed) {
 }
 
 void refuses_to_open_nonsense(RuntimeBed& bed) {
-  for (auto open : {bed.runtime()->exec, bed.runtime()->attach, bed.runtime()->port_forward, bed.runtime()->image_pull}) {
-    for (const Msg& request : {Msg::map(), Msg::map({{"id", 7}, {"sandbox", 7}, {"image", 7}, {"port", "x"}}), Msg(1)}) {
+  for (auto open :
+       {bed.runtime()->exec, bed.runtime()->attach, bed.runtime()->port_forward, bed.runtime()->image_pull}) {
+    for (const Msg& request :
+         {Msg::map(), Msg::map({{"id", 7}, {"sandbox", 7}, {"image", 7}, {"port", "x"}}), Msg(1)}) {
       Stream stream(bed.runtime(), open, request);
       int32_t code = stream.opened() == LOTSE_OK ? stream.end().code : stream.opened();
       require(code == LOTSE_INVALID, "a stream was opened by nonsense: " + std::to_string(code));
@@ -62,7 +65,8 @@ void refuses_to_open_nonsense(RuntimeBed& bed) {
 
 void what_is_not_there(RuntimeBed& bed) {
   Msg none = Msg::map({{"id", "0123456789abcdef"}, {"timeout_ns", 0}});
-  for (auto function : {&Table::sandbox_stop, &Table::sandbox_remove, &Table::container_stop, &Table::container_remove}) {
+  for (auto function :
+       {&Table::sandbox_stop, &Table::sandbox_remove, &Table::container_stop, &Table::container_remove}) {
     require(bed.ask(function, none).ok(), "stopping or removing what is not there is not fine");
   }
   for (auto function : {&Table::sandbox_status, &Table::container_status, &Table::container_start}) {

@@ -9,10 +9,13 @@ namespace {
 
 using Table = lotse_runtime;
 
-Msg image_map(const std::string& image) { return Msg::map({{"image", image}}); }
+Msg image_map(const std::string& image) {
+  return Msg::map({{"image", image}});
+}
 
 bool listed(RuntimeBed& bed, const std::string& name) {
-  for (auto& image : bed.must(&Table::image_list, Msg::map())["items"].items()) {
+  Msg list = bed.must(&Table::image_list, Msg::map());
+  for (auto& image : list["items"].items()) {
     for (auto& one : image["names"].items()) {
       if (one.as_text() == name) return true;
     }
@@ -23,14 +26,16 @@ bool listed(RuntimeBed& bed, const std::string& name) {
 void comes_and_goes(RuntimeBed& bed) {
   const std::string& name = bed.setting().archive_image;
   bed.must(&Table::image_remove, image_map(name));
-  require(bed.ask(&Table::image_status, image_map(name)).code == LOTSE_NOT_FOUND, "an image that is not there has a status");
+  require(bed.ask(&Table::image_status, image_map(name)).code == LOTSE_NOT_FOUND,
+          "an image that is not there has a status");
   for (int i = 0; i < 3; i++) {
     Msg images = bed.must(&Table::image_import, Msg::map({{"path", bed.setting().archive}}))["images"];
     require(images.items().size() == 1 && images.items()[0].as_text() == name, "image_import named other images");
   }
   Msg status = bed.must(&Table::image_status, image_map(name));
   require(status["bytes"].as_int() > 0 && !status["id"].as_text().empty(), "the image's status lacks something");
-  require(bed.must(&Table::image_status, image_map(status["id"].str()))["id"] == status["id"], "the image is not found by id");
+  require(bed.must(&Table::image_status, image_map(status["id"].str()))["id"] == status["id"],
+          "the image is not found by id");
   require(listed(bed, name), "the image is not listed");
   for (int i = 0; i < 3; i++) bed.must(&Table::image_remove, image_map(name));
   require(!listed(bed, name), "the image is still listed");
@@ -53,16 +58,23 @@ void refuses_bad_archives(RuntimeBed& bed) {
   auto refused = [&](const std::string& bytes, const char* what) {
     std::ofstream(path, std::ios::binary) << bytes;
     Answer answer = bed.ask(&Table::image_import, Msg::map({{"path", path}}));
-    require(answer.code == LOTSE_INVALID, std::string(what) + " ended with code " + std::to_string(answer.code) + " " + answer.text);
+    require(answer.code == LOTSE_INVALID,
+            std::string(what) + " ended with code " + std::to_string(answer.code) + " " + answer.text);
   };
   refused("", "an empty file");
   refused(std::string(4096, 'x'), "a file that is no tar");
   refused(good.substr(0, good.size() / 2), "half an archive");
   std::string bent = good;
-  bent[good.size() / 2] = static_cast<char>(bent[good.size() / 2] ^ 1);
-  refused(bent, "an archive with a flipped bit");
+  bent[20] = static_cast<char>(bent[20] ^ 1);
+  refused(bent, "an archive with a flipped bit in a header");
+  if (!bed.setting().corrupt_archive.empty()) {
+    Answer answer = bed.ask(&Table::image_import, Msg::map({{"path", bed.setting().corrupt_archive}}));
+    require(answer.code == LOTSE_INVALID, "a layer that is not what it is said to be ended with code " +
+                                              std::to_string(answer.code) + " " + answer.text);
+  }
   refused(std::string(1024, '\0'), "an archive with nothing in it");
-  require(bed.ask(&Table::image_import, Msg::map({{"path", "/no/such/file"}})).code == LOTSE_NOT_FOUND, "a missing file is not told");
+  require(bed.ask(&Table::image_import, Msg::map({{"path", "/no/such/file"}})).code == LOTSE_NOT_FOUND,
+          "a missing file is not told");
   require(!bed.ask(&Table::image_import, Msg::map({{"path", "/dev/zero"}})).ok(), "/dev/zero was read");
   unlink(path.c_str());
 }
@@ -71,7 +83,8 @@ void measures_its_disk(RuntimeBed& bed) {
   for (int i = 0; i < 200; i++) {  // measured in the background
     Answer answer = bed.ask(&Table::image_fs, Msg::map());
     if (answer.ok()) {
-      require(!answer.value["path"].as_text().empty() && answer.value["used_bytes"].as_int() >= 0, "image_fs lacks something");
+      require(!answer.value["path"].as_text().empty() && answer.value["used_bytes"].as_int() >= 0,
+              "image_fs lacks something");
       return;
     }
     usleep(100'000);

@@ -13,7 +13,9 @@ namespace {
 constexpr int64_t kSecond = 1'000'000'000;
 using Table = lotse_runtime;
 
-Msg id_map(const std::string& id) { return Msg::map({{"id", id}}); }
+Msg id_map(const std::string& id) {
+  return Msg::map({{"id", id}});
+}
 
 std::string file_text(const std::string& path) {
   std::ifstream file(path);
@@ -38,7 +40,8 @@ void tells_about_itself(RuntimeBed& bed) {
   Msg info = bed.must(&Table::info, Msg::map());
   require(!info["name"].as_text().empty(), "info names no runtime");
   auto network = info["network"].as_text();
-  require(network == "own" || network == "given" || network == "none", "info's network is \"" + std::string(network) + "\"");
+  require(network == "own" || network == "given" || network == "none",
+          "info's network is \"" + std::string(network) + "\"");
   require(info["ready"].as_bool(), "the runtime is not ready: " + info["message"].str());
 }
 
@@ -47,7 +50,8 @@ void done_ten_times(RuntimeBed& bed) {
   Msg wanted = bed.container_request(sandbox, "main", {"sh", "-c", "exec sleep 1000"});
   std::string id = bed.container(wanted);
   for (int i = 0; i < 9; i++) {
-    require(bed.must(&Table::sandbox_run, bed.sandbox_request("ten"))["id"].as_text() == sandbox, "sandbox_run made another");
+    require(bed.must(&Table::sandbox_run, bed.sandbox_request("ten"))["id"].as_text() == sandbox,
+            "sandbox_run made another");
     require(bed.must(&Table::container_create, wanted)["id"].as_text() == id, "container_create made another");
   }
   for (int i = 0; i < 10; i++) bed.must(&Table::container_start, id_map(id));
@@ -58,17 +62,20 @@ void done_ten_times(RuntimeBed& bed) {
   require(bed.status(id)["state"].as_text() == "exited", "a stopped container is not exited");
   for (int i = 0; i < 10; i++) bed.must(&Table::container_remove, id_map(id));
   for (int i = 0; i < 10; i++) bed.must(&Table::sandbox_stop, id_map(sandbox));
-  require(bed.must(&Table::sandbox_status, id_map(sandbox))["state"].as_text() == "notready", "a stopped sandbox is ready");
+  require(bed.must(&Table::sandbox_status, id_map(sandbox))["state"].as_text() == "notready",
+          "a stopped sandbox is ready");
   for (int i = 0; i < 10; i++) bed.must(&Table::sandbox_remove, id_map(sandbox));
 }
 
 void says_what_it_was_told(RuntimeBed& bed) {
   std::string sandbox = bed.sandbox("facts");
   Msg s = bed.must(&Table::sandbox_status, id_map(sandbox));
-  require(s["uid"].as_text() == "uid-facts" && s["namespace"].as_text() == "lotse-check" && s["name"].as_text() == "facts",
-          "the sandbox's metadata differs");
+  require(
+      s["uid"].as_text() == "uid-facts" && s["namespace"].as_text() == "lotse-check" && s["name"].as_text() == "facts",
+      "the sandbox's metadata differs");
   require(s["labels"]["app"].as_text() == "check" && s["labels"].members().size() == 1, "the sandbox's labels differ");
-  require(s["annotations"]["note"].as_text() == "kept" && s["annotations"].members().size() == 1, "its annotations differ");
+  require(s["annotations"]["note"].as_text() == "kept" && s["annotations"].members().size() == 1,
+          "its annotations differ");
   require(s["created"].as_int() > 1'600'000'000 * kSecond, "the sandbox's creation time is not in ns");
   std::string id = bed.running(sandbox, "main", {"sh", "-c", "exec sleep 1000"});
   Msg c = bed.until(id, "running");
@@ -86,20 +93,27 @@ void restart_finds_everything(RuntimeBed& bed) {
   Msg after = bed.status(id);
   require(after["state"].as_text() == "running", "after a restart the container is " + after["state"].str());
   require(after["started"].as_int() == before["started"].as_int(), "after a restart its start differs");
-  require(bed.must(&Table::sandbox_run, bed.sandbox_request("again"))["id"].as_text() == sandbox, "after a restart it is made again");
-  require(listed(bed, &Table::sandbox_list, Msg::map({{"uid", "uid-again"}})) == 1, "after a restart the sandbox is not listed");
-  require(listed(bed, &Table::container_list, Msg::map({{"sandbox", sandbox}})) == 1, "after a restart the container is not listed");
+  require(bed.must(&Table::sandbox_run, bed.sandbox_request("again"))["id"].as_text() == sandbox,
+          "after a restart it is made again");
+  require(listed(bed, &Table::sandbox_list, Msg::map({{"uid", "uid-again"}})) == 1,
+          "after a restart the sandbox is not listed");
+  require(listed(bed, &Table::container_list, Msg::map({{"sandbox", sandbox}})) == 1,
+          "after a restart the container is not listed");
 }
 
 void exit_codes_and_reasons(RuntimeBed& bed) {
   std::string sandbox = bed.sandbox("exits");
   Msg fine = bed.until(bed.running(sandbox, "fine", {"true"}), "exited");
-  require(fine["exit_code"].as_int() == 0 && fine["reason"].as_text() == "Completed", "true ended as " + fine["reason"].str());
+  require(fine["exit_code"].as_int() == 0 && fine["reason"].as_text() == "Completed",
+          "true ended as " + fine["reason"].str());
   Msg bad = bed.until(bed.running(sandbox, "bad", {"sh", "-c", "exit 7"}), "exited");
-  require(bad["exit_code"].as_int() == 7 && bad["reason"].as_text() == "Error", "exit 7 ended as " + bad["reason"].str());
+  require(bad["exit_code"].as_int() == 7 && bad["reason"].as_text() == "Error",
+          "exit 7 ended as " + bad["reason"].str());
   require(bad["finished"].as_int() >= bad["started"].as_int(), "it finished before it started");
-  Answer none = bed.ask(&Table::container_start, id_map(bed.container(bed.container_request(sandbox, "none", {"/no/such/program"}))));
-  require(!none.ok() && none.text.find("/no/such/program") != std::string::npos, "a missing program is not named: " + none.text);
+  Answer none = bed.ask(&Table::container_start,
+                        id_map(bed.container(bed.container_request(sandbox, "none", {"/no/such/program"}))));
+  require(!none.ok() && none.text.find("/no/such/program") != std::string::npos,
+          "a missing program is not named: " + none.text);
 }
 
 void stop_signals(RuntimeBed& bed) {
@@ -124,7 +138,10 @@ void stop_signals(RuntimeBed& bed) {
 
 void logs_in_cri_format(RuntimeBed& bed) {
   std::string sandbox = bed.sandbox("logs");
-  std::string id = bed.running(sandbox, "writer", {"sh", "-c", "echo out; echo err >&2; printf half; read x < /etc/never; while true; do sleep 0.2; echo more; done"});
+  std::string id = bed.running(
+      sandbox, "writer",
+      {"sh", "-c",
+       "echo out; echo err >&2; printf half; read x < /etc/never; while true; do sleep 0.2; echo more; done"});
   std::string path = bed.log_path("writer");
   until_file_has(path, "more");
   std::istringstream lines(file_text(path));
@@ -134,8 +151,9 @@ void logs_in_cri_format(RuntimeBed& bed) {
     std::istringstream fields(line);
     fields >> time >> stream >> tag;
     std::getline(fields, rest);
-    require(time.size() > 20 && time[10] == 'T' && (stream == "stdout" || stream == "stderr") && (tag == "F" || tag == "P"),
-            "a line of the log is not in CRI's form: " + line);
+    require(
+        time.size() > 20 && time[10] == 'T' && (stream == "stdout" || stream == "stderr") && (tag == "F" || tag == "P"),
+        "a line of the log is not in CRI's form: " + line);
     out |= stream == "stdout" && rest == " out";
     err |= stream == "stderr" && rest == " err";
   }
@@ -165,10 +183,15 @@ void limits_while_it_runs(RuntimeBed& bed) {
   bed.must(&Table::container_start, id_map(id));
   const char* show = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max";
   auto limit = [&] {
-    return bed.must(&Table::exec_sync, Msg::map({{"id", id}, {"command", Msg::strings({"sh", "-c", show})}, {"timeout_ns", 20 * kSecond}}))["stdout"].str();
+    return bed
+        .must(&Table::exec_sync,
+              Msg::map(
+                  {{"id", id}, {"command", Msg::strings({"sh", "-c", show})}, {"timeout_ns", 20 * kSecond}}))["stdout"]
+        .str();
   };
   require(limit() == "67108864\n", "the memory limit is " + limit());
-  bed.must(&Table::container_update, Msg::map({{"id", id}, {"resources", Msg::map({{"memory_bytes", 96 << 20}, {"cpu_shares", 512}})}}));
+  bed.must(&Table::container_update,
+           Msg::map({{"id", id}, {"resources", Msg::map({{"memory_bytes", 96 << 20}, {"cpu_shares", 512}})}}));
   require(limit() == "100663296\n", "the new memory limit is " + limit());
 }
 
@@ -202,7 +225,8 @@ void removal_leaves_nothing(RuntimeBed& bed) {
   require(bed.ask(&Table::container_status, id_map(id)).code == LOTSE_NOT_FOUND, "the container still has a status");
   require(bed.ask(&Table::sandbox_status, id_map(sandbox)).code == LOTSE_NOT_FOUND, "the sandbox still has a status");
   struct stat facts;
-  if (pid > 1 && bed.setting().processes) require(stat(("/proc/" + std::to_string(pid)).c_str(), &facts) != 0, "its process lives");
+  if (pid > 1 && bed.setting().processes)
+    require(stat(("/proc/" + std::to_string(pid)).c_str(), &facts) != 0, "its process lives");
 }
 
 }  // namespace

@@ -14,14 +14,27 @@ namespace lotse::conformance {
 namespace {
 
 // The short functions, by index.
-constexpr lotse_message_fn lotse_runtime::*kCalls[] = {
-    &lotse_runtime::info,             &lotse_runtime::sandbox_run,      &lotse_runtime::sandbox_stop,
-    &lotse_runtime::sandbox_remove,   &lotse_runtime::sandbox_status,   &lotse_runtime::sandbox_list,
-    &lotse_runtime::container_create, &lotse_runtime::container_start,  &lotse_runtime::container_stop,
-    &lotse_runtime::container_remove, &lotse_runtime::container_status, &lotse_runtime::container_list,
-    &lotse_runtime::container_update, &lotse_runtime::container_stats,  &lotse_runtime::container_reopen_log,
-    &lotse_runtime::exec_sync,        &lotse_runtime::image_import,     &lotse_runtime::image_status,
-    &lotse_runtime::image_list,       &lotse_runtime::image_remove,     &lotse_runtime::image_fs};
+constexpr lotse_message_fn lotse_runtime::*kCalls[] = {&lotse_runtime::info,
+                                                       &lotse_runtime::sandbox_run,
+                                                       &lotse_runtime::sandbox_stop,
+                                                       &lotse_runtime::sandbox_remove,
+                                                       &lotse_runtime::sandbox_status,
+                                                       &lotse_runtime::sandbox_list,
+                                                       &lotse_runtime::container_create,
+                                                       &lotse_runtime::container_start,
+                                                       &lotse_runtime::container_stop,
+                                                       &lotse_runtime::container_remove,
+                                                       &lotse_runtime::container_status,
+                                                       &lotse_runtime::container_list,
+                                                       &lotse_runtime::container_update,
+                                                       &lotse_runtime::container_stats,
+                                                       &lotse_runtime::container_reopen_log,
+                                                       &lotse_runtime::exec_sync,
+                                                       &lotse_runtime::image_import,
+                                                       &lotse_runtime::image_status,
+                                                       &lotse_runtime::image_list,
+                                                       &lotse_runtime::image_remove,
+                                                       &lotse_runtime::image_fs};
 
 }  // namespace
 
@@ -83,7 +96,11 @@ struct Loopback::Impl {
 
 Loopback::Loopback(const lotse_runtime* inner) : impl_(std::make_unique<Impl>()) {
   impl_->inner = inner;
-  impl_->outer.base = {sizeof(lotse_runtime), 0, impl_.get(), [](void*) {}, [](void*, const char*) -> const void* { return nullptr; },
+  impl_->outer.base = {sizeof(lotse_runtime),
+                       0,
+                       impl_.get(),
+                       [](void*) {},
+                       [](void*, const char*) -> const void* { return nullptr; },
                        nullptr};
   impl_->fill(std::make_index_sequence<std::size(kCalls)>());
   impl_->outer.exec = Impl::open<&lotse_runtime::exec>;
@@ -103,6 +120,8 @@ Loopback::~Loopback() {
   for (auto& thread : impl_->threads) thread.join();
 }
 
-const lotse_runtime* Loopback::runtime() const { return &impl_->outer; }
+const lotse_runtime* Loopback::runtime() const {
+  return &impl_->outer;
+}
 
 }  // namespace lotse::conformance

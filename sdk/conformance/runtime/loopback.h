@@ -1,5 +1,6 @@
-// A runtime behind messages: the same table, but every call is made of a function's index and bytes, which another thread
-// takes up, as a process boundary would have it. Who passes the suite directly and through this keeps no pointers.
+// A runtime behind messages: the same table, but every call is made of a function's index and bytes, which another
+// thread takes up, as a process boundary would have it. Who passes the suite directly and through this keeps no
+// pointers.
 #pragma once
 #include <memory>
 

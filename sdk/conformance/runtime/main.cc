@@ -1,4 +1,5 @@
-// runtime_suite PLUGIN.so NAME [key=value]... [--setting=value]... [--prepare=TAR]... [--only=CASE]... [--loopback] [--verbose]
+// runtime_suite PLUGIN.so NAME [key=value]... [--setting=value]... [--prepare=TAR]... [--only=CASE]... [--loopback]
+// [--verbose]
 //
 // Runs the runtime suite on a plugin, one line a case; the exit code tells. key=value goes into the plugin's
 // configuration as text.
@@ -39,15 +40,21 @@ Options options_of(int argc, char** argv) {
   std::string value;
   for (int i = 1; i < argc; i++) {
     std::string a = argv[i];
-    if (a == "--loopback") o.loopback = true;
-    else if (a == "--verbose") o.verbose = true;
-    else if (a == "--no-processes") o.setting.processes = false;
-    else if (take(a, "--only", &value)) o.only.insert(value);
-    else if (take(a, "--prepare", &value)) o.prepare.push_back(value);
+    if (a == "--loopback")
+      o.loopback = true;
+    else if (a == "--verbose")
+      o.verbose = true;
+    else if (a == "--no-processes")
+      o.setting.processes = false;
+    else if (take(a, "--only", &value))
+      o.only.insert(value);
+    else if (take(a, "--prepare", &value))
+      o.prepare.push_back(value);
     else if (take(a, "--host", &o.host_directory) || take(a, "--directory", &o.setting.directory) ||
              take(a, "--image", &o.setting.image) || take(a, "--pause-image", &o.setting.pause_image) ||
              take(a, "--archive", &o.setting.archive) || take(a, "--archive-image", &o.setting.archive_image) ||
-             take(a, "--cni", &o.setting.cni) || take(a, "--cgroup-parent", &o.setting.cgroup_parent)) {
+             take(a, "--corrupt-archive", &o.setting.corrupt_archive) || take(a, "--cni", &o.setting.cni) ||
+             take(a, "--cgroup-parent", &o.setting.cgroup_parent)) {
     } else if (auto equals = a.find('='); equals != std::string::npos && a[0] != '-') {
       o.config.set(a.substr(0, equals), a.substr(equals + 1));
     } else {
@@ -65,7 +72,8 @@ int main(int argc, char** argv) {
   void* library = dlopen(o.plugin.c_str(), RTLD_NOW | RTLD_LOCAL);
   auto* plugin = library ? static_cast<const lotse_plugin*>(dlsym(library, LOTSE_PLUGIN_ENTRY_SYMBOL)) : nullptr;
   const lotse_factory* factory = plugin ? plugin->get_factory(LOTSE_FACTORY_RUNTIME) : nullptr;
-  if (factory == nullptr) return fprintf(stderr, "%s is no runtime plugin: %s\n", o.plugin.c_str(), library ? "" : dlerror()), 2;
+  if (factory == nullptr)
+    return fprintf(stderr, "%s is no runtime plugin: %s\n", o.plugin.c_str(), library ? "" : dlerror()), 2;
   for (uint32_t i = 0; i < factory->key_count; i++) {
     const lotse_key& key = factory->keys[i];
     if (key.fallback != nullptr && !o.config.has(key.name)) {
@@ -95,7 +103,8 @@ int main(int argc, char** argv) {
     int64_t began = lotse::sdk::monotonic_ns();
     std::string wrong = run_case(c, o.setting, make, o.loopback);
     printf("%-4s %-18s %6.2f s  %s%s%s\n", wrong.empty() ? "ok" : "FAIL", c.name,
-           static_cast<double>(lotse::sdk::monotonic_ns() - began) / 1e9, c.says, wrong.empty() ? "" : ": ", wrong.c_str());
+           static_cast<double>(lotse::sdk::monotonic_ns() - began) / 1e9, c.says, wrong.empty() ? "" : ": ",
+           wrong.c_str());
     failed += !wrong.empty();
     ran++;
   }

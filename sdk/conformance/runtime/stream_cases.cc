@@ -11,7 +11,12 @@ constexpr uint64_t kMuch = 64 << 20;
 using Table = lotse_runtime;
 
 Msg exec_request(const std::string& id, const std::vector<std::string>& command, bool in, bool tty = false) {
-  return Msg::map({{"id", id}, {"command", Msg::strings(command)}, {"stdin", in}, {"stdout", true}, {"stderr", !tty}, {"tty", tty}});
+  return Msg::map({{"id", id},
+                   {"command", Msg::strings(command)},
+                   {"stdin", in},
+                   {"stdout", true},
+                   {"stderr", !tty},
+                   {"tty", tty}});
 }
 
 std::string idle(RuntimeBed& bed, const std::string& name) {
@@ -50,7 +55,8 @@ void exec_codes_and_channels(RuntimeBed& bed) {
   stream.grant(kMuch);
   Answer end = stream.end();
   require(end.ok() && end.value["exit_code"].as_int() == 42, "exit 42 came as " + end.text);
-  require(stream.output(LOTSE_STDOUT) == "hello\n" && stream.output(LOTSE_STDERR) == "wrong\n", "the channels are mixed up");
+  require(stream.output(LOTSE_STDOUT) == "hello\n" && stream.output(LOTSE_STDERR) == "wrong\n",
+          "the channels are mixed up");
   Stream none(bed.runtime(), bed.runtime()->exec, exec_request("no-such-container", {"true"}, false));
   if (none.opened() == LOTSE_OK) none.grant(kMuch);
   int32_t code = none.opened() == LOTSE_OK ? none.end().code : none.opened();
@@ -81,7 +87,8 @@ void exec_terminal(RuntimeBed& bed) {
 
 void exec_credit(RuntimeBed& bed) {
   std::string id = idle(bed, "credit");
-  Stream stream(bed.runtime(), bed.runtime()->exec, exec_request(id, {"sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x"}, false));
+  Stream stream(bed.runtime(), bed.runtime()->exec,
+                exec_request(id, {"sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x"}, false));
   stream.grant(1000);
   usleep(500'000);
   size_t came = stream.output(LOTSE_STDOUT).size();
@@ -103,18 +110,22 @@ void exec_cancel(RuntimeBed& bed) {
 void exec_sync_rules(RuntimeBed& bed) {
   std::string id = idle(bed, "sync");
   auto sync = [&](const char* script, int64_t timeout) {
-    return bed.ask(&Table::exec_sync, Msg::map({{"id", id}, {"command", Msg::strings({"sh", "-c", script})}, {"timeout_ns", timeout}}));
+    return bed.ask(&Table::exec_sync,
+                   Msg::map({{"id", id}, {"command", Msg::strings({"sh", "-c", script})}, {"timeout_ns", timeout}}));
   };
   Answer answer = sync("echo one; echo two >&2; exit 3", 20 * kSecond);
   require(answer.ok() && answer.value["exit_code"].as_int() == 3, "exit 3 came as " + answer.text);
-  require(answer.value["stdout"].as_text() == "one\n" && answer.value["stderr"].as_text() == "two\n", "its output differs");
+  require(answer.value["stdout"].as_text() == "one\n" && answer.value["stderr"].as_text() == "two\n",
+          "its output differs");
   answer = sync("head -c 1000000 /dev/zero | tr '\\0' x", 20 * kSecond);
   require(answer.ok() && answer.value["stdout"].as_text().size() == 16384, "long output is not cut at 16 KiB");
   answer = sync("sleep 1000 & echo left", 20 * kSecond);
-  require(answer.ok() && answer.value["stdout"].as_text() == "left\n", "a child that holds the output open holds up the answer");
+  require(answer.ok() && answer.value["stdout"].as_text() == "left\n",
+          "a child that holds the output open holds up the answer");
   answer = sync("echo $$ > /tmp/pid; exec sleep 1000", kSecond);
   require(answer.code == LOTSE_DEADLINE, "a timeout ended with code " + std::to_string(answer.code));
-  answer = sync("for i in 1 2 3 4 5 6 7 8 9; do kill -0 $(cat /tmp/pid) 2>/dev/null || exit 0; sleep 0.2; done; exit 1", 20 * kSecond);
+  answer = sync("for i in 1 2 3 4 5 6 7 8 9; do kill -0 $(cat /tmp/pid) 2>/dev/null || exit 0; sleep 0.2; done; exit 1",
+                20 * kSecond);
   require(answer.ok() && answer.value["exit_code"].as_int() == 0, "after the timeout the process lives");
   require(sync("true", 20 * kSecond).ok() && bed.status(id)["state"].as_text() == "running", "the container suffered");
 }
@@ -141,7 +152,8 @@ void attach_terminal(RuntimeBed& bed) {
   wanted.set("stdin", true).set("tty", true);
   std::string id = bed.container(wanted);
   bed.must(&Table::container_start, Msg::map({{"id", id}}));
-  Stream stream(bed.runtime(), bed.runtime()->attach, Msg::map({{"id", id}, {"stdin", true}, {"stdout", true}, {"tty", true}}));
+  Stream stream(bed.runtime(), bed.runtime()->attach,
+                Msg::map({{"id", id}, {"stdin", true}, {"stdout", true}, {"tty", true}}));
   stream.grant(kMuch);
   stream.control(LOTSE_CONTROL_RESIZE, Msg::map({{"width", 111}, {"height", 33}}));
   for (int i = 0; i < 50 && stream.output(LOTSE_STDOUT).find("33 111") == std::string::npos; i++) {
@@ -155,7 +167,10 @@ void attach_terminal(RuntimeBed& bed) {
 
 void port_forwarding(RuntimeBed& bed) {
   std::string sandbox = bed.sandbox("ports");
-  bed.running(sandbox, "web", {"sh", "-c", "mkdir -p /srv; head -c 300000 /dev/zero | tr '\\0' y > /srv/page; echo up; exec httpd -f -p 8080 -h /srv"});
+  bed.running(
+      sandbox, "web",
+      {"sh", "-c",
+       "mkdir -p /srv; head -c 300000 /dev/zero | tr '\\0' y > /srv/page; echo up; exec httpd -f -p 8080 -h /srv"});
   Msg there = Msg::map({{"sandbox", sandbox}, {"port", 8080}});
   std::string page;
   for (int i = 0; i < 50 && page.empty(); i++) {
@@ -191,7 +206,8 @@ void tells_events(RuntimeBed& bed) {
     Msg event = events.next_item();
     std::string what = event["event"].str() + " ";
     if (event["id"].as_text() == id) {
-      require(event["kind"].as_text() == "container" && event["sandbox"].as_text() == sandbox, "an event is of the wrong kind");
+      require(event["kind"].as_text() == "container" && event["sandbox"].as_text() == sandbox,
+              "an event is of the wrong kind");
       of_container += what;
     }
     if (event["id"].as_text() == sandbox) {

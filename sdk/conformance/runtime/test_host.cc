@@ -9,17 +9,20 @@ namespace lotse::conformance {
 TestHost::TestHost(const std::string& directory, bool verbose)
     : data_dir_(directory + "/data"), run_dir_(directory + "/run"), daemon_dir_(directory), verbose_(verbose) {
   for (auto& dir : {directory, data_dir_, run_dir_}) mkdir(dir.c_str(), 0700);
-  log_ = {sizeof log_, 0, this,
-          [](void* self, int32_t level, const char* event, lotse_bytes message, const lotse_pair* fields, size_t count) {
-            if (!static_cast<TestHost*>(self)->verbose_ && level < LOTSE_WARN) return;
-            std::string line = std::string("  log ") + event + ": " + std::string(sdk::view(message));
-            for (size_t i = 0; i < count; i++) {
-              line += " " + std::string(sdk::view(fields[i].key)) + "=" + std::string(sdk::view(fields[i].value));
-            }
-            fprintf(stderr, "%s\n", line.c_str());
-          },
-          [](void* self) -> int32_t { return static_cast<TestHost*>(self)->verbose_ ? LOTSE_DEBUG : LOTSE_WARN; }};
-  loop_ = {sizeof loop_, 0, this,
+  log_ = {
+      sizeof log_, 0, this,
+      [](void* self, int32_t level, const char* event, lotse_bytes message, const lotse_pair* fields, size_t count) {
+        if (!static_cast<TestHost*>(self)->verbose_ && level < LOTSE_WARN) return;
+        std::string line = std::string("  log ") + event + ": " + std::string(sdk::view(message));
+        for (size_t i = 0; i < count; i++) {
+          line += " " + std::string(sdk::view(fields[i].key)) + "=" + std::string(sdk::view(fields[i].value));
+        }
+        fprintf(stderr, "%s\n", line.c_str());
+      },
+      [](void* self) -> int32_t { return static_cast<TestHost*>(self)->verbose_ ? LOTSE_DEBUG : LOTSE_WARN; }};
+  loop_ = {sizeof loop_,
+           0,
+           this,
            [](void* self, void (*fn)(void*), void* ctx) {
              static_cast<TestHost*>(self)->post_at(0, 0, [fn, ctx] { fn(ctx); });
            },

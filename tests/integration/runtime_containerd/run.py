@@ -40,13 +40,17 @@ class Bed:
         demo = [sys.executable, os.path.join(IMAGES, "demo", "build.py")]
         subprocess.run(demo + [self.path("demo.tar"), "lotse.local/demo:1"], check=True)
         subprocess.run(demo + [self.path("other.tar"), "lotse.local/other:1", "--page", "other"], check=True)
+        subprocess.run(demo + [self.path("corrupt.tar"), "lotse.local/corrupt:1", "--page", "PAGE-OF-THE-IMAGE"], check=True)
+        with open(self.path("corrupt.tar"), "r+b") as file:
+            file.seek(file.read().index(b"PAGE-OF-THE-IMAGE"))
+            file.write(b"page")
 
     def suite(self, *more):
         return [os.path.join(self.build, "bin", "runtime_suite"),
                 os.path.join(self.build, "lib", "lotse", "plugins", "runtime_containerd.so"),
                 "mode=managed", "--host=" + self.path("host"), "--directory=" + self.path("logs"),
                 "--image=lotse.local/demo:1", "--pause-image=lotse.local/pause:1", "--archive=" + self.path("other.tar"),
-                "--archive-image=lotse.local/other:1", "--cni=" + self.path("cni"), "--cgroup-parent=" + self.cgroup,
+                "--archive-image=lotse.local/other:1", "--corrupt-archive=" + self.path("corrupt.tar"), "--cni=" + self.path("cni"), "--cgroup-parent=" + self.cgroup,
                 "--prepare=" + os.path.join(self.build, "share", "lotse", "pause.tar"),
                 "--prepare=" + self.path("demo.tar"), *more]
 
