@@ -121,7 +121,12 @@ void Runner::State::reconcile(Worker& w, const std::string& key) {
   auto run = std::make_shared<Run>();
   run->worker = &w;
   run->key = key;
+  (void)view.unreadable();
   Outcome outcome = w.controller->reconcile(key, view, loop.clock().now());
+  if (view.unreadable()) {
+    w.queue.failed(key, loop.clock().steady());
+    return;
+  }
   run->again = outcome.again;
   for (Action& a : outcome.actions) {
     if (a.optional && a.resource == "events")

@@ -19,7 +19,8 @@ inline constexpr size_t kKeysInFlightMax = 10;      // a controller
 inline constexpr size_t kActionsInFlightMax = 512;  // of one batch
 inline constexpr size_t kEventsInFlightMax = 256;   // a controller; what is beyond is dropped
 
-// A View over the store.
+// A View over the store. It has no way to say "I cannot tell": whoever acts on what it shows asks unreadable() afterwards, as an
+// object that could not be read must not pass for one that is not there.
 class StoreView : public View {
  public:
   explicit StoreView(store::Store& store) : store_(store) {}
@@ -27,9 +28,12 @@ class StoreView : public View {
   std::vector<ObjectPtr> list(const store::ResourceName& resource, std::string_view ns, const LabelSelector& labels) const override;
   std::vector<ObjectPtr> owned_by(std::string_view uid, const store::ResourceName& resource) const override;
   std::vector<ObjectPtr> pods_on(std::string_view node) const override;
+  // Whether a read has failed since this was asked last.
+  bool unreadable() { return std::exchange(unreadable_, false); }
 
  private:
   store::Store& store_;
+  mutable bool unreadable_ = false;
 };
 
 class Runner {

@@ -4,7 +4,9 @@ namespace lotse::control {
 
 ObjectPtr StoreView::get(const store::ResourceName& resource, std::string_view ns, std::string_view name) const {
   auto found = store_.get({resource, std::string(ns), std::string(name)});
-  return found.ok() ? *found : nullptr;
+  if (found.ok()) return *std::move(found);
+  unreadable_ = unreadable_ || found.status().reason != Reason::kNotFound;
+  return nullptr;
 }
 
 std::vector<ObjectPtr> StoreView::list(const store::ResourceName& resource, std::string_view ns, const LabelSelector& labels) const {
@@ -13,7 +15,9 @@ std::vector<ObjectPtr> StoreView::list(const store::ResourceName& resource, std:
   query.ns = ns;
   query.labels = labels;
   auto page = store_.list(query);
-  return page.ok() ? std::move(page->items) : std::vector<ObjectPtr>();
+  if (page.ok()) return std::move(page->items);
+  unreadable_ = true;
+  return {};
 }
 
 std::vector<ObjectPtr> StoreView::owned_by(std::string_view uid, const store::ResourceName& resource) const {
