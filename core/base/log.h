@@ -24,7 +24,7 @@ using Fields = std::initializer_list<Field>;
 
 void set_level(Level level);
 Level level();
-// [any thread] `event` is "room.what": lower case, permanent, listed in core/base/README.md.
+// [any thread] `event` is "room.what": lower case, permanent, listed in the README.md of its room.
 void write(Level level, std::string_view event, std::string_view message, const Field* fields, size_t count);
 // The text of a line without its end, for tests.
 std::string format_line(Level level, std::string_view event, std::string_view message, const Field* fields, size_t count);

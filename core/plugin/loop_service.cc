@@ -66,8 +66,7 @@ uint64_t LoopService::timer_start(void* self, int64_t delay_ns, void (*fn)(void*
       fn(ctx);
     });
   };
-  if (state->loop.on_loop()) arm();
-  else state->loop.post(std::move(arm));
+  state->loop.post(std::move(arm));
   return id;
 }
 
@@ -77,8 +76,7 @@ int32_t LoopService::timer_stop(void* self, uint64_t id) {
   int armed = Timer::kArmed;
   if (!timer || !timer->state.compare_exchange_strong(armed, Timer::kStopped)) return 0;
   // The handle belongs to the loop; it goes there with the timer.
-  if (state->loop.on_loop()) timer->handle.reset();
-  else state->loop.post([timer] { timer->handle.reset(); });
+  state->loop.post([timer] { timer->handle.reset(); });
   return 1;
 }
 
@@ -105,8 +103,7 @@ uint64_t LoopService::watch_start(void* self, int32_t fd, uint32_t events, void 
       fn(ctx, what);
     });
   };
-  if (state->loop.on_loop()) arm();
-  else state->loop.post(std::move(arm));
+  state->loop.post(std::move(arm));
   return id;
 }
 
@@ -118,8 +115,7 @@ void LoopService::watch_stop(void* self, uint64_t id) {
     std::lock_guard lock(watch->mutex);
     watch->alive = false;
   }
-  if (state->loop.on_loop()) watch->handle.reset();
-  else state->loop.post([watch] { watch->handle.reset(); });
+  state->loop.post([watch] { watch->handle.reset(); });
 }
 
 int32_t LoopService::work(void* self, void (*fn)(void*), void* ctx) {
