@@ -1,5 +1,15 @@
 #include "core/config/toml.h"
 
+#include <stdexcept>
+
+namespace lotse::config {
+// toml++ asserts what some malformed files break (a control character after "[", for one). Such a file is a complaint, in every kind of
+// build, and neither an abort nor undefined behaviour.
+[[noreturn]] static void refuse_assertion() { throw std::runtime_error("its syntax is wrong in a way that has no name"); }
+}  // namespace lotse::config
+
+#undef NDEBUG
+#define TOML_ASSERT(expr) ((expr) ? void() : ::lotse::config::refuse_assertion())
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_ENABLE_WINDOWS_COMPAT 0
 #define TOML_MAX_NESTED_VALUES 32

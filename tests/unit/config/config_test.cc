@@ -123,6 +123,7 @@ TEST_CASE("a syntax error is a complaint like any other") {
   CHECK(complaints_of("[daemon]\nroles = [\"a\"\n").substr(0, 13) == "lotse.toml:2:");
   CHECK(complaints_of("[bus]\nlisten = \"a\"\nlisten = \"b\"").substr(0, 13) == "lotse.toml:3:");
   CHECK_FALSE(complaints_of("x = \"\xff\xfe\"").empty());
+  CHECK(complaints_of("[\x03") == "lotse.toml: it cannot be read: its syntax is wrong in a way that has no name");
 }
 
 TEST_CASE("hostile files are refused and hurt nobody") {
