@@ -154,6 +154,7 @@ std::shared_ptr<GrpcStream> GrpcClient::open(std::string_view path, GrpcHandler 
 void GrpcClient::disconnect(const std::string& why) {
   auto old = std::move(connection_);
   if (!old) return;
+  if (on_lost) on_lost();  // first, so that what the ended calls lead to sees it
   old->fail_all({GrpcCode::unavailable, why, true});
   // It may be in use further up the stack.
   reactor_.post([gone = std::shared_ptr<Http2Connection>(std::move(old))] {});

@@ -101,6 +101,9 @@ class GrpcClient {
   // Drops the connection, ending its calls as lost.
   void disconnect(const std::string& why);
 
+  // Called when a connection that was made is lost.
+  std::function<void()> on_lost;
+
   const std::string& socket_path() const { return path_; }
 
  private:

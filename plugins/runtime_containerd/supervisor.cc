@@ -32,7 +32,15 @@ Supervisor::~Supervisor() {
 }
 
 void Supervisor::start() {
-  if (settings_.managed) begin();
+  if (!settings_.managed) return;
+  // Usually because it has died, which the pidfd is about to tell; until it answers again, calls wait.
+  grpc_.on_lost = [this] {
+    if (stopped_ || !ready_) return;
+    ready_ = false;
+    ask_delay_ns_ = kAskFirst;
+    retry_ = reactor_.timer(kAskFirst, [this] { ask(); });
+  };
+  begin();
 }
 
 void Supervisor::stop() {

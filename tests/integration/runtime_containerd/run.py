@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The runtime suite on the containerd plugin with a containerd of its own:
 
-    run.py BUILD_DIR [--keep] [--loopback] [--verbose] [--bench] [--only CASE]...
+    run.py BUILD_DIR [--keep] [--verbose] [--bench ROUNDS] [--only CASE]...
 
 Needs root, containerd, runc, CNI's plugins and busybox-static. All state lies under a temporary directory; containerd,
 shims, mounts, network namespaces, the bridge and cgroups are removed at the end, and what is left over fails the run.
 """
 import argparse
+import contextlib
 import glob
 import json
 import os
@@ -45,14 +46,38 @@ class Bed:
             file.seek(file.read().index(b"PAGE-OF-THE-IMAGE"))
             file.write(b"page")
 
-    def suite(self, *more):
-        return [os.path.join(self.build, "bin", "runtime_suite"),
-                os.path.join(self.build, "lib", "lotse", "plugins", "runtime_containerd.so"),
-                "mode=managed", "--host=" + self.path("host"), "--directory=" + self.path("logs"),
-                "--image=lotse.local/demo:1", "--pause-image=lotse.local/pause:1", "--archive=" + self.path("other.tar"),
-                "--archive-image=lotse.local/other:1", "--corrupt-archive=" + self.path("corrupt.tar"), "--cni=" + self.path("cni"), "--cgroup-parent=" + self.cgroup,
-                "--prepare=" + os.path.join(self.build, "share", "lotse", "pause.tar"),
-                "--prepare=" + self.path("demo.tar"), *more]
+    def drive(self, command, *words):
+        binary = os.path.join(self.build, "bin", "runtime_drive")
+        return [binary, self.plugin(), self.path("host"), command, *words]
+
+    def plugin(self):
+        return os.path.join(self.build, "lib", "lotse", "plugins", "runtime_containerd.so")
+
+    def start(self):
+        """Starts the managed containerd, with the images that the cases need."""
+        pause = os.path.join(self.build, "share", "lotse", "pause.tar")
+        subprocess.run(self.drive("start", pause, self.path("demo.tar")), check=True)
+        with open(self.path("check.toml"), "w") as file:
+            file.write('mode = "external"\nsocket = "%s"\ncni_conf_dir = "%s"\n'
+                       % (self.pid_file()["socket"], self.path("host", "data", "cni")))
+
+    def surroundings(self):
+        return dict(os.environ, LOTSE_RUNTIME_IMAGE="lotse.local/demo:1", LOTSE_RUNTIME_ARCHIVE=self.path("other.tar"),
+                    LOTSE_RUNTIME_ARCHIVE_IMAGE="lotse.local/other:1",
+                    LOTSE_RUNTIME_CORRUPT_ARCHIVE=self.path("corrupt.tar"), LOTSE_RUNTIME_CNI=self.path("cni"),
+                    LOTSE_RUNTIME_CGROUP_PARENT=self.cgroup)
+
+    def suite(self, only, verbose):
+        command = [os.path.join(self.build, "bin", "lotse-plugin-check"), self.plugin(), "--config", self.path("check.toml")]
+        for case in only:
+            command += ["--only", case]
+        return subprocess.run(command + ["--verbose"] * verbose, env=self.surroundings()).returncode
+
+    def restart(self):
+        return subprocess.run(self.drive("restart", "lotse.local/demo:1", self.path("cni"), self.cgroup)).returncode
+
+    def bench(self, rounds):
+        subprocess.run(self.drive("bench", "lotse.local/demo:1", self.path("cni"), self.cgroup, str(rounds)), check=True)
 
     def pid_file(self):
         facts = {}
@@ -95,10 +120,11 @@ class Bed:
                 for path, _, _ in os.walk(top, topdown=False):
                     if path != top:
                         left.append("a cgroup: " + path)
-                    try:
+                        for pid in open(os.path.join(path, "cgroup.procs")).read().split():
+                            os.kill(int(pid), signal.SIGKILL)
+                        time.sleep(0.1)
+                    with contextlib.suppress(OSError):
                         os.rmdir(path)
-                    except OSError:
-                        pass
         shutil.rmtree(self.dir, ignore_errors=True)
         return left
 
@@ -108,15 +134,21 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--verbose", action="store_true")
-    parser.add_argument("--loopback", action="store_true")
-    parser.add_argument("--bench", action="store_true")
+    parser.add_argument("--bench", type=int, default=0)
     parser.add_argument("--only", action="append", default=[])
     args = parser.parse_args()
     bed = Bed(args.build)
-    more = ["--only=" + case for case in args.only]
-    more += ["--loopback"] * args.loopback + ["--verbose"] * args.verbose + ["--bench"] * args.bench
     try:
-        code = subprocess.run(bed.suite(*more)).returncode
+        bed.start()
+        code = 0
+        if args.bench:
+            bed.bench(args.bench)
+        else:
+            code = bed.suite(args.only, args.verbose)
+            if not args.only:
+                restarted = bed.restart()
+                print("restart of containerd:", "failed" if restarted else "ok")
+                code = code or restarted
         if args.keep:
             print("kept", bed.dir)
             return code
