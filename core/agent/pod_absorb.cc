@@ -255,6 +255,10 @@ void absorb(PodState& s, const Input& in, const Now& now, Outcome* out) {
       break;
     case Kind::kVolumesFailed:
       s.volumes = PodState::Volumes::kNone;
+      if (in.ok) {  // nothing failed: something has not been read yet, and kVolumesChanged will come
+        s.volumes_retry = now.steady + std::chrono::hours(1);
+        break;
+      }
       s.volumes_delay = longer(s.volumes_delay, kVolumesDelayFirst, kVolumesDelayMost);
       s.volumes_retry = now.steady + s.volumes_delay;
       event(out, -1, true, "FailedMount", in.text);

@@ -117,7 +117,7 @@ struct Input {
     kReject,           // reason, text
     kNetwork,          // ok
     kVolumesReady,
-    kVolumesFailed,    // text
+    kVolumesFailed,    // text; ok: nothing failed, but something they are made from was not read yet
     kVolumesChanged,   // what they are made from is there now: try at once
     kSandboxReady,     // id, ips
     kSandboxFailed,    // text

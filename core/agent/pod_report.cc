@@ -1,0 +1,60 @@
+// A pod's status on its way to the API: one patch at a time, always the newest, again until it is taken.
+#include "core/agent/pod_status.h"
+#include "core/agent/pod_worker.h"
+#include "core/base/log.h"
+
+namespace lotse::agent {
+namespace {
+constexpr Duration kRetryFirst = std::chrono::seconds(1), kRetryMost = std::chrono::seconds(30);
+}
+
+void PodWorker::report() {
+  if (report_due_) return;
+  report_due_ = true;
+  c_.loop.post([weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (!self) return;
+    self->report_due_ = false;
+    self->send_report();
+  });
+}
+
+void PodWorker::send_report() {
+  if (reporting_ || state_.gone || !state_.spec) return;
+  if (!state_.admitted && !state_.stop) return;
+  const json::Value pod = object_->value();
+  auto patch = status_patch(pod, make_status(state_, pod, c_.config.node_ips, c_.loop.clock().now()));
+  if (patch.is_null()) {
+    if (std::exchange(deleting_, false)) delete_object();
+    return;
+  }
+  reporting_ = true;
+  c_.client.patch({"", "v1", "pods"}, state_.spec->ns, state_.spec->name, api::Client::PatchType::kStrategic, patch,
+                  [weak = weak_from_this()](Result<ObjectPtr> answer) {
+                    if (auto self = weak.lock()) self->reported(std::move(answer));
+                  }, "status");
+}
+
+void PodWorker::reported(Result<ObjectPtr> answer) {
+  reporting_ = false;
+  if (answer.ok()) {
+    report_delay_ = Duration(0);
+    if (*answer && (*answer)->revision() >= object_->revision() && (*answer)->header().uid == object_->header().uid) object_ = std::move(*answer);
+    return report();
+  }
+  auto reason = answer.status().reason;
+  if (reason == Reason::kNotFound || reason == Reason::kConflict) {  // it is no longer ours to report
+    if (std::exchange(deleting_, false)) delete_object();
+    return;
+  }
+  if (reason == Reason::kInvalid || reason == Reason::kForbidden || reason == Reason::kBadRequest) {
+    log::error("agent.status_refused", answer.status().message, {{"pod", state_.spec->name}, {"namespace", state_.spec->ns}});
+    if (std::exchange(deleting_, false)) return delete_object();
+  }
+  report_delay_ = report_delay_ == Duration(0) ? kRetryFirst : std::min(report_delay_ * 2, kRetryMost);
+  later(report_delay_, [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->report();
+  });
+}
+
+}  // namespace lotse::agent
