@@ -23,6 +23,7 @@ class Client;
 namespace lotse::agent {
 
 class Runtime;
+class RuntimeEvents;
 class Checkpoint;
 
 struct Taint {
@@ -81,8 +82,9 @@ struct Config {
 
 class Agent {
  public:
-  // REQUIRES: client, runtime, loop and pool outlive the agent; client's loop is `loop`.
-  Agent(Config config, api::Client& client, Runtime& runtime, Loop& loop, WorkerPool& pool);
+  // REQUIRES: client, runtime, loop, pool and events outlive the agent; client's loop is `loop`. Agents that share a runtime
+  // share one RuntimeEvents, which somebody has started; null: the agent follows the runtime's events itself.
+  Agent(Config config, api::Client& client, Runtime& runtime, Loop& loop, WorkerPool& pool, RuntimeEvents* events = nullptr);
   ~Agent();
 
   // [loop] Finds containers again (checkpoint, runtime), registers the node, follows its pods.

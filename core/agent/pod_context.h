@@ -34,7 +34,7 @@ struct PodContext {
   int64_t node_memory = 0;
   bool network_ok = true;
   std::function<void(const std::string& uid)> finished;  // nothing is left of the pod
-  std::function<void()> changed;                         // the checkpoint is out of date
+  std::function<void(const std::string& uid)> moved;     // something about the pod is different
 };
 
 // [loop] Does blocking work on the pool and comes back to the loop; waits for room in the pool's queue, never drops.

@@ -97,6 +97,7 @@ void PodWorker::feed(Input input) {
 void PodWorker::apply(Outcome outcome) {
   for (const auto& action : outcome.actions) act(action);
   arm(outcome.wake);
+  if (!outcome.actions.empty() && c_.moved) c_.moved(state_.spec->uid);
   report();
 }
 

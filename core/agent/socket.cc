@@ -81,10 +81,22 @@ void Socket::connect(const std::string& ip, int port, bool tls, const std::strin
 }
 
 void Socket::watch(bool write) {
-  if (watch_ && watching_write_ == write) return;
+  bool read = !paused_ || !open_;
+  if (watch_ && watching_write_ == write && watching_read_ == read) return;
   watch_.reset();
   watching_write_ = write;
-  watch_ = loop_.watch_fd(fd_.get(), true, write, [this] { step(); });
+  watching_read_ = read;
+  if (read || write) watch_ = loop_.watch_fd(fd_.get(), read, write, [this] { step(); });
+}
+
+// What TLS holds back decrypted would never make the descriptor readable: so look once when going on.
+void Socket::pause(bool paused) {
+  if (std::exchange(paused_, paused) == paused || !open_ || dead_) return;
+  watch(!out_.empty());
+  if (paused) return;
+  loop_.post([this, alive = alive_] {
+    if (*alive && !dead_ && !paused_) receive();
+  });
 }
 
 void Socket::fail(Status status) {
@@ -161,7 +173,7 @@ bool Socket::flush() {
 void Socket::receive() {
   auto alive = alive_;
   char buffer[8192];
-  while (*alive && !dead_) {
+  while (*alive && !dead_ && !paused_) {
     ssize_t n = ssl_ ? SSL_read(ssl_, buffer, sizeof buffer) : ::recv(fd_.get(), buffer, sizeof buffer, 0);
     if (n > 0) {
       auto data = data_;

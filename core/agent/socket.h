@@ -21,6 +21,7 @@ class Socket {
   ~Socket();
   void connect(const std::string& ip, int port, bool tls, const std::string& server_name);
   void write(std::string_view bytes);
+  void pause(bool paused);  // nothing is read meanwhile
 
  private:
   void step();
@@ -35,7 +36,7 @@ class Socket {
   std::function<void(Status)> closed_;
   Fd fd_;
   Handle watch_;
-  bool watching_write_ = false, tls_ = false, connected_ = false, open_ = false, dead_ = false;
+  bool watching_write_ = false, tls_ = false, connected_ = false, open_ = false, dead_ = false, paused_ = false, watching_read_ = false;
   std::string name_, out_;
   SSL* ssl_ = nullptr;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
