@@ -52,6 +52,7 @@ class Client {
   Loop& loop() { return loop_; }
 
  private:
+  void send(Request request, std::function<void(Response)> done);
   Handler& handler_;
   Loop& loop_;
   std::shared_ptr<const security::User> user_;

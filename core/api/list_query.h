@@ -1,0 +1,17 @@
+// What a list, watch or deletecollection asks for.
+#pragma once
+#include "core/api/call.h"
+
+namespace lotse::api {
+
+struct Selection {
+  LabelSelector labels;
+  FieldSelector fields;
+  std::string name;  // of metadata.name=...; empty: all
+};
+// kBadRequest for what cannot be parsed or a field that the kind has no selector for.
+Result<Selection> read_selection(const Call& call);
+Result<store::ListQuery> read_list(const Call& call);
+std::string continue_token(uint64_t revision, const ObjectPtr& last);
+
+}  // namespace lotse::api

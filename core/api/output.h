@@ -1,0 +1,21 @@
+// How objects go out: as they are, as PartialObjectMetadata, or as rows of a Table, as the Accept header asks.
+#pragma once
+#include "core/api/call.h"
+
+namespace lotse::api {
+
+// What of an Accept header can be served; kNotAcceptable in a sentence.
+Result<Form> negotiate(std::string_view accept);
+
+Response object_response(const Call& call, int code, const ObjectPtr& object);
+struct ListHead {
+  std::string resource_version, continue_token;
+  int64_t remaining = -1;
+};
+Response list_response(const Call& call, const std::vector<ObjectPtr>& items, const ListHead& head);
+// The text of an object in the call's form, for watch events. For tables with or without the columns.
+std::string object_text(const Call& call, const ObjectPtr& object, bool with_columns);
+// An object of nothing but a kind and a revision: bookmarks.
+std::string bookmark_text(const Call& call, uint64_t revision, bool initial_events_end);
+
+}  // namespace lotse::api

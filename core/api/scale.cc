@@ -1,0 +1,76 @@
+// autoscaling/v1 Scale: the number of replicas of whatever has spec.replicas, seen and set alone.
+#include "core/api/body.h"
+#include "core/api/change.h"
+#include "core/api/patch.h"
+#include "core/api/server_impl.h"
+#include "core/api/update_rules.h"
+#include "core/api/verbs.h"
+
+namespace lotse::api {
+namespace {
+
+json::Value scale_of(const ObjectPtr& object) {
+  const json::Value v = object->value();
+  json::Value metadata = json::Value::object();
+  for (const std::string_view field : {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"}) {
+    if (v["metadata"].has(field)) metadata.set(field, v["metadata"][field]);
+  }
+  json::Value status = json::Value::object({{"replicas", v["status"]["replicas"].integer()}});
+  const auto selector = LabelSelector::from_value(v["spec"]["selector"]);
+  if (selector.ok()) status.set("selector", selector->text());
+  return json::Value::object({{"apiVersion", "autoscaling/v1"},
+                              {"kind", "Scale"},
+                              {"metadata", std::move(metadata)},
+                              {"spec", json::Value::object({{"replicas", v["spec"]["replicas"].integer()}})},
+                              {"status", std::move(status)}});
+}
+
+Result<int64_t> replicas_of(const json::Value& scale, std::string_view name) {
+  const json::Value& n = scale["spec"]["replicas"];
+  const auto bad = [&](std::string_view reason, const std::string& message) {
+    return Status::invalid("autoscaling", "Scale", name, {{"spec.replicas", std::string(reason), message}});
+  };
+  if (n.is_null()) return int64_t{0};
+  if (!n.is_integer()) return bad("FieldValueTypeInvalid", "Invalid value: must be an integer");
+  if (n.integer() < 0) return bad("FieldValueInvalid", "Invalid value: " + std::to_string(n.integer()) + ": must be greater than or equal to 0");
+  return n.integer();
+}
+
+void set_scale(const CallPtr& call, std::function<Result<json::Value>(const json::Value&)> how, bool retry) {
+  auto set = [how](Call& c, const ObjectPtr& current) -> Result<json::Value> {
+    LOTSE_TRY(const json::Value wanted, how(scale_of(current)));
+    LOTSE_CHECK_OK(check_preconditions(c, wanted["metadata"], current));
+    LOTSE_TRY(const int64_t replicas, replicas_of(wanted, current->header().name));
+    json::Value object = current->value();
+    object["spec"].set("replicas", replicas);
+    return object;
+  };
+  change(call, call->key(), retry, std::move(set), [call](Result<ObjectPtr> r) {
+    if (!r.ok()) return call->fail(r.status());
+    call->give(200, scale_of(*r));
+  });
+}
+
+}  // namespace
+
+void scale(const CallPtr& call) {
+  if (call->request.verb == Verb::kGet) {
+    const auto found = call->server.store().get(call->key());
+    return found.ok() ? call->give(200, scale_of(*found)) : call->fail(found.status());
+  }
+  if (call->request.verb == Verb::kUpdate) {
+    auto body = read_body(*call, "Scale");
+    if (!body.ok()) return call->fail(body.status());
+    const bool retry = std::as_const(*body)["metadata"]["resourceVersion"].str().empty();
+    return set_scale(call, [body = *body](const json::Value&) -> Result<json::Value> { return body; }, retry);
+  }
+  auto patch = read_patch(*call);
+  if (!patch.ok()) return call->fail(patch.status());
+  if (patch->kind == Patch::Kind::kStrategic) patch->kind = Patch::Kind::kMerge;  // Scale has no lists: both mean the same
+  set_scale(call, [patch = *patch](const json::Value& scale) {
+    static const schema::TypeInfo none{};
+    return apply(patch, none, scale);
+  }, true);
+}
+
+}  // namespace lotse::api
