@@ -136,6 +136,8 @@ class Tables:
             words = shlex.split(line)
             if words[0] == "singular":
                 out["singular"] = words[1]
+            elif words[0] == "verbs":
+                out["verbs"] = sum(VERBS[v] for v in words[1].split(","))
             elif words[0] in ("short", "categories", "select"):
                 out[words[0]] += words[1:]
             elif words[0] == "sub":

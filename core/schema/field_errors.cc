@@ -7,7 +7,11 @@ constexpr size_t kCausesMax = 200;
 
 std::string shown(const json::Value& value) {
   std::string text = json::write(value);
-  return text.size() > 1024 ? text.substr(0, 1024) + "..." : text;
+  if (text.size() > 1024) {
+    text.resize(1024);
+    text.append("...");
+  }
+  return text;
 }
 
 std::string with(std::string form, std::string_view why) {

@@ -10,7 +10,7 @@ struct Method {
   std::string_view http, action, prefix;
 };
 constexpr Method kCollection[] = {{kList, "get", "list", "list"}, {kCreate, "post", "post", "create"},
-                                  {kDeleteCollection, "delete", "deletecollection", "deleteCollection"}};
+                                  {kDeleteCollection, "delete", "deletecollection", "delete"}};
 constexpr Method kItem[] = {{kGet, "get", "get", "read"}, {kUpdate, "put", "put", "replace"}, {kPatch, "patch", "patch", "patch"},
                             {kDelete, "delete", "delete", "delete"}, {kCreate, "post", "post", "create"}};
 constexpr std::string_view kPatchTypes[] = {"application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"};
@@ -59,20 +59,24 @@ class Operations {
     const std::string group = group_word(t_.resource.group);
     std::string tag = group + "_" + std::string(t_.resource.version), action(m.action);
     tag[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(tag[0])));
-    std::string id(m.prefix);
-    if (t_.sub && t_.sub->connect) action = "connect", id = "connect" + capital(m.http);
+    if (is_connect()) action = "connect";
     const bool everywhere = !t_.namespaced && t_.resource.namespaced;
-    id += group + capital(t_.resource.version) + (t_.namespaced ? "Namespaced" : "") + std::string(t_.resource.kind) +
-          (t_.sub ? capital(t_.sub->name) : "") + (everywhere ? "ForAllNamespaces" : "");
+    std::string id = (is_connect() ? "connect" : std::string(m.prefix)) + group + capital(t_.resource.version);
+    if (is_connect()) id += capital(m.http);
+    if (m.verb == kDeleteCollection) id += "Collection";
+    id += (t_.namespaced ? "Namespaced" : "") + std::string(t_.resource.kind);
+    id += (t_.sub ? capital(t_.sub->name) : "") + (everywhere ? "ForAllNamespaces" : "");
     Value out = Value::object({{"operationId", id}, {"tags", Value::array({tag})}, {"x-kubernetes-action", action},
                                {"x-kubernetes-group-version-kind", Value::object({{"group", t_.group}, {"version", t_.version}, {"kind", t_.kind}})}});
     add_response(m, &out);
-    if (t_.sub && t_.sub->connect) return out;
+    if (is_connect()) return out;
     add_parameters(m, &out);
     return out;
   }
 
  private:
+  // A log is read; what upgrades the connection or passes requests on has options as its kind.
+  bool is_connect() const { return t_.sub && t_.sub->connect && t_.sub->name != "log"; }
   void add_response(const Method& m, Value* out) const {
     Value schema = Value::object({{"type", "string"}});
     std::string name(t_.schema);

@@ -6,7 +6,8 @@ namespace {
 
 using json::Value;
 
-constexpr std::string_view kMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.";
+constexpr std::string_view kAlways[] = {"io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions", "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
+                                        "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"};
 constexpr std::string_view kQuantity = "io.k8s.apimachinery.pkg.api.resource.Quantity", kIntOrString = "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
                            kTime = "io.k8s.apimachinery.pkg.apis.meta.v1.Time", kMicroTime = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime",
                            kRaw = "io.k8s.apimachinery.pkg.runtime.RawExtension", kPatch = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
@@ -109,10 +110,12 @@ Value type_schema(Dialect dialect, const TypeInfo& type) {
 Value list_schema(Dialect dialect, const ResourceInfo& r) {
   Value properties = Value::object({{"apiVersion", Value::object({{"type", "string"}})},
                                     {"kind", Value::object({{"type", "string"}})},
-                                    {"metadata", reference(dialect, std::string(kMeta) + "ListMeta")},
+                                    {"metadata", reference(dialect, "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta")},
                                     {"items", Value::object({{"type", "array"}, {"items", reference(dialect, r.type->name())}})}});
+  std::string kind(r.kind);
+  kind += "List";
   return Value::object({{"type", "object"}, {"properties", std::move(properties)}, {"required", Value::array({"items"})},
-                        {"x-kubernetes-group-version-kind", Value::array({kinds_of(r.group, r.version, std::string(r.kind) + "List")})}});
+                        {"x-kubernetes-group-version-kind", Value::array({kinds_of(r.group, r.version, kind)})}});
 }
 
 void add_closure(const TypeInfo& type, std::set<std::string>* names) {
@@ -128,16 +131,17 @@ void add_closure(const TypeInfo& type, std::set<std::string>* names) {
 }  // namespace
 
 Value reference(Dialect dialect, std::string_view name) {
-  const std::string_view place = dialect == Dialect::kV2 ? "#/definitions/" : "#/components/schemas/";
-  return Value::object({{"$ref", std::string(place) + std::string(name)}});
+  std::string place = dialect == Dialect::kV2 ? "#/definitions/" : "#/components/schemas/";
+  place += name;
+  return Value::object({{"$ref", std::move(place)}});
 }
 
 std::string list_name(const ResourceInfo& r) { return std::string(r.type->name()) + "List"; }
 
 std::set<std::string> schemas_of(std::string_view group, std::string_view version) {
   std::set<std::string> names = {std::string(kPatch)};
-  for (std::string_view name : {"DeleteOptions", "Status", "ListMeta"}) {
-    if (auto* type = find_type(std::string(kMeta) + std::string(name))) add_closure(*type, &names);
+  for (std::string_view name : kAlways) {
+    if (auto* type = find_type(name)) add_closure(*type, &names);
   }
   for (const ResourceInfo* r : all()) {
     if (r->group != group || r->version != version) continue;
