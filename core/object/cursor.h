@@ -15,8 +15,8 @@ class Cursor {
   bool enter_array() { return take('['); }
   bool next_member(std::string_view* key);  // then the value must be read or skipped; keys as written, not unescaped
   bool next_item();
-  std::string string();                     // "" and failed() if there is no string
-  std::string_view raw();                   // the text of the value
+  std::string string();    // "" and failed() if there is no string
+  std::string_view raw();  // the text of the value
   void skip() { (void)raw(); }
   bool boolean() { return raw() == "true"; }
   char peek() const { return at_ < end_ ? *at_ : '\0'; }

@@ -18,7 +18,8 @@ std::string read(const Object& object, std::string_view path) {
   if (path == "spec.nodeName" && h.kind == "Pod") return h.node_name;
   if (h.kind == "Event" && path == "source") {
     std::string component = read(object, h.api_version == "v1" ? "source.component" : "deprecatedSource.component");
-    return !component.empty() ? component : read(object, h.api_version == "v1" ? "reportingComponent" : "reportingController");
+    return !component.empty() ? component
+                              : read(object, h.api_version == "v1" ? "reportingComponent" : "reportingController");
   }
   const std::string_view raw = find_raw(object.bytes(), path);
   if (raw.empty() || raw == "null") return std::string(absent_value(path));

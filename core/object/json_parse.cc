@@ -8,7 +8,8 @@
 namespace lotse::json {
 namespace {
 
-constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseStopWhenDoneFlag;
+constexpr unsigned kFlags =
+    rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseStopWhenDoneFlag;
 
 // Everything that is open stands on one stack of members (an array's items have no key); what closes takes its part.
 class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> {
@@ -51,7 +52,10 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   Value take() { return std::move(root_); }
 
  private:
-  struct Frame { size_t start; bool array; };
+  struct Frame {
+    size_t start;
+    bool array;
+  };
 
   bool put(Value value) {
     if (frames_.empty()) {
@@ -113,17 +117,27 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
 
 std::string_view in_words(rapidjson::ParseErrorCode code) {
   switch (code) {
-    case rapidjson::kParseErrorDocumentEmpty: return "there is no value";
-    case rapidjson::kParseErrorStringUnicodeSurrogateInvalid: return "a \\u escape is half of a surrogate pair";
-    case rapidjson::kParseErrorStringMissQuotationMark: return "a string does not end or has a control character";
-    case rapidjson::kParseErrorNumberTooBig: return "a number is too large";
+    case rapidjson::kParseErrorDocumentEmpty:
+      return "there is no value";
+    case rapidjson::kParseErrorStringUnicodeSurrogateInvalid:
+      return "a \\u escape is half of a surrogate pair";
+    case rapidjson::kParseErrorStringMissQuotationMark:
+      return "a string does not end or has a control character";
+    case rapidjson::kParseErrorNumberTooBig:
+      return "a number is too large";
     case rapidjson::kParseErrorNumberMissFraction:
-    case rapidjson::kParseErrorNumberMissExponent: return "a number is incomplete";
-    case rapidjson::kParseErrorObjectMissName: return "a key is expected";
-    case rapidjson::kParseErrorObjectMissColon: return "a colon is expected";
-    case rapidjson::kParseErrorObjectMissCommaOrCurlyBracket: return "a comma or } is expected";
-    case rapidjson::kParseErrorArrayMissCommaOrSquareBracket: return "a comma or ] is expected";
-    default: return "a value is expected";
+    case rapidjson::kParseErrorNumberMissExponent:
+      return "a number is incomplete";
+    case rapidjson::kParseErrorObjectMissName:
+      return "a key is expected";
+    case rapidjson::kParseErrorObjectMissColon:
+      return "a colon is expected";
+    case rapidjson::kParseErrorObjectMissCommaOrCurlyBracket:
+      return "a comma or } is expected";
+    case rapidjson::kParseErrorArrayMissCommaOrSquareBracket:
+      return "a comma or ] is expected";
+    default:
+      return "a value is expected";
   }
 }
 

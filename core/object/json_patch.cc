@@ -5,14 +5,15 @@
 namespace lotse::json {
 namespace {
 
-constexpr size_t kOperationsMax = 10000;               // as upstream
-constexpr size_t kCopiedMax = 3 * 1024 * 1024;         // bytes of text made by copy operations of one patch
+constexpr size_t kOperationsMax = 10000;        // as upstream
+constexpr size_t kCopiedMax = 3 * 1024 * 1024;  // bytes of text made by copy operations of one patch
 using Tokens = std::vector<std::string>;
 
 Result<Tokens> parse_pointer(std::string_view text) {
   Tokens tokens;
   if (text.empty()) return tokens;
-  if (text[0] != '/') return Status(Reason::kBadRequest, "JSON pointer \"" + std::string(text) + "\" does not start with /");
+  if (text[0] != '/')
+    return Status(Reason::kBadRequest, "JSON pointer \"" + std::string(text) + "\" does not start with /");
   for (size_t i = 1;;) {
     const size_t end = std::min(text.find('/', i), text.size());
     std::string token;
@@ -150,7 +151,8 @@ class Patcher {
 Result<Value> apply_json_patch(Value document, const Value& patch) {
   if (!patch.is_array()) return Status(Reason::kBadRequest, "a JSON patch is an array of operations");
   if (patch.size() > kOperationsMax) {
-    return Status(Reason::kRequestEntityTooLarge, "a JSON patch has at most " + std::to_string(kOperationsMax) + " operations");
+    return Status(Reason::kRequestEntityTooLarge,
+                  "a JSON patch has at most " + std::to_string(kOperationsMax) + " operations");
   }
   Patcher patcher(std::move(document));
   for (size_t i = 0; i < patch.size(); ++i) {

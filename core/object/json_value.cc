@@ -43,16 +43,24 @@ bool same_number(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-template <class T> T* Value::pointer() const {
+template <class T>
+T* Value::pointer() const {
   T* p;
   std::memcpy(&p, raw_, sizeof p);
   return p;
 }
 
-template <class T> void Value::set_pointer(T* p) { std::memcpy(raw_, &p, sizeof p); }
+template <class T>
+void Value::set_pointer(T* p) {
+  std::memcpy(raw_, &p, sizeof p);
+}
 
-Value::Value() noexcept { std::memset(raw_, 0, sizeof raw_); }
-Value::Value(bool b) noexcept : Value() { tag_ = static_cast<uint8_t>(Type::kBool) | (b ? 1 << 3 : 0); }
+Value::Value() noexcept {
+  std::memset(raw_, 0, sizeof raw_);
+}
+Value::Value(bool b) noexcept : Value() {
+  tag_ = static_cast<uint8_t>(Type::kBool) | (b ? 1 << 3 : 0);
+}
 Value::Value(int64_t v) : Value(Type::kNumber, number_of(v)) {}
 Value::Value(uint64_t v) : Value(Type::kNumber, number_of(v)) {}
 Value::Value(double v) : Value() {
@@ -60,8 +68,12 @@ Value::Value(double v) : Value() {
 }
 Value::Value(std::string_view s) : Value(Type::kString, s) {}
 Value::Value(std::string&& s) : Value(Type::kString, std::string_view(s)) {}
-Value::Value(Type type, std::string_view text) : Value() { set_text(type, text); }
-Value Value::number(std::string_view text) { return Value(Type::kNumber, text); }
+Value::Value(Type type, std::string_view text) : Value() {
+  set_text(type, text);
+}
+Value Value::number(std::string_view text) {
+  return Value(Type::kNumber, text);
+}
 
 Value Value::array(std::vector<Value> items) {
   Value v;
@@ -105,28 +117,38 @@ void Value::destroy() noexcept {
     case Type::kNumber:
       if (extra() == kHeap) std::free(pointer<char>());
       break;
-    case Type::kArray: delete pointer<Array>(); break;
-    case Type::kObject: delete pointer<Object>(); break;
-    default: break;
+    case Type::kArray:
+      delete pointer<Array>();
+      break;
+    case Type::kObject:
+      delete pointer<Object>();
+      break;
+    default:
+      break;
   }
 }
 
 void Value::copy_from(const Value& o) {
   switch (o.type()) {
     case Type::kString:
-    case Type::kNumber: set_text(o.type(), o.text()); return;
+    case Type::kNumber:
+      set_text(o.type(), o.text());
+      return;
     case Type::kArray:
       if (auto* a = o.pointer<Array>()) set_pointer(new Array(*a));
       break;
     case Type::kObject:
       if (auto* m = o.pointer<Object>()) set_pointer(new Object(*m));
       break;
-    default: break;
+    default:
+      break;
   }
   tag_ = o.tag_;
 }
 
-Value::Value(const Value& o) : Value() { copy_from(o); }
+Value::Value(const Value& o) : Value() {
+  copy_from(o);
+}
 Value::Value(Value&& o) noexcept {
   std::memcpy(raw_, o.raw_, sizeof raw_);
   tag_ = o.tag_;
@@ -141,12 +163,22 @@ Value& Value::operator=(Value o) noexcept {
   std::swap(tag_, o.tag_);
   return *this;
 }
-Value::~Value() { destroy(); }
+Value::~Value() {
+  destroy();
+}
 
-Type Value::type() const { return static_cast<Type>(tag_ & 7); }
-std::string_view Value::str(std::string_view fallback) const { return is_string() ? text() : fallback; }
-bool Value::boolean(bool fallback) const { return is_bool() ? extra() != 0 : fallback; }
-std::string_view Value::number_text() const { return is_number() ? text() : std::string_view(); }
+Type Value::type() const {
+  return static_cast<Type>(tag_ & 7);
+}
+std::string_view Value::str(std::string_view fallback) const {
+  return is_string() ? text() : fallback;
+}
+bool Value::boolean(bool fallback) const {
+  return is_bool() ? extra() != 0 : fallback;
+}
+std::string_view Value::number_text() const {
+  return is_number() ? text() : std::string_view();
+}
 int64_t Value::integer(int64_t fallback) const {
   int64_t n;
   return is_number() && to_int64(text(), &n) ? n : fallback;
@@ -159,19 +191,27 @@ double Value::real(double fallback) const {
   return is_number() ? std::strtod(std::string(text()).c_str(), nullptr) : fallback;
 }
 
-const Value::Array& Value::items() const { return is_array() && pointer<Array>() ? *pointer<Array>() : kNoItems; }
+const Value::Array& Value::items() const {
+  return is_array() && pointer<Array>() ? *pointer<Array>() : kNoItems;
+}
 const Value::Object& Value::members() const {
   return is_object() && pointer<Object>() ? *pointer<Object>() : kNoMembers;
 }
-size_t Value::size() const { return is_array() ? items().size() : members().size(); }
-const Value& Value::at(size_t i) const { return i < items().size() ? items()[i] : kNullValue; }
+size_t Value::size() const {
+  return is_array() ? items().size() : members().size();
+}
+const Value& Value::at(size_t i) const {
+  return i < items().size() ? items()[i] : kNullValue;
+}
 
 const Value* Value::find(std::string_view key) const {
   const Object& all = members();
   auto it = std::lower_bound(all.begin(), all.end(), key, ByKey());
   return it != all.end() && it->first == key ? &it->second : nullptr;
 }
-Value* Value::find(std::string_view key) { return const_cast<Value*>(static_cast<const Value*>(this)->find(key)); }
+Value* Value::find(std::string_view key) {
+  return const_cast<Value*>(static_cast<const Value*>(this)->find(key));
+}
 const Value& Value::operator[](std::string_view key) const {
   const Value* v = find(key);
   return v ? *v : kNullValue;
@@ -214,12 +254,18 @@ Value& Value::push(Value value) {
 bool operator==(const Value& a, const Value& b) {
   if (a.type() != b.type()) return false;
   switch (a.type()) {
-    case Type::kNull: return true;
-    case Type::kBool: return a.extra() == b.extra();
-    case Type::kNumber: return same_number(a.text(), b.text());
-    case Type::kString: return a.text() == b.text();
-    case Type::kArray: return a.items() == b.items();
-    case Type::kObject: return a.members() == b.members();
+    case Type::kNull:
+      return true;
+    case Type::kBool:
+      return a.extra() == b.extra();
+    case Type::kNumber:
+      return same_number(a.text(), b.text());
+    case Type::kString:
+      return a.text() == b.text();
+    case Type::kArray:
+      return a.items() == b.items();
+    case Type::kObject:
+      return a.members() == b.members();
   }
   return false;
 }

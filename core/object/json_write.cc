@@ -5,18 +5,34 @@ namespace {
 
 constexpr std::string_view kFirst[] = {"apiVersion", "kind", "metadata"};
 
-bool goes_first(std::string_view key) { return key == kFirst[0] || key == kFirst[1] || key == kFirst[2]; }
+bool goes_first(std::string_view key) {
+  return key == kFirst[0] || key == kFirst[1] || key == kFirst[2];
+}
 
 void append_escaped(std::string* out, unsigned char c) {
   constexpr char kHex[] = "0123456789abcdef";
   switch (c) {
-    case '"': out->append("\\\""); break;
-    case '\\': out->append("\\\\"); break;
-    case '\b': out->append("\\b"); break;
-    case '\f': out->append("\\f"); break;
-    case '\n': out->append("\\n"); break;
-    case '\r': out->append("\\r"); break;
-    case '\t': out->append("\\t"); break;
+    case '"':
+      out->append("\\\"");
+      break;
+    case '\\':
+      out->append("\\\\");
+      break;
+    case '\b':
+      out->append("\\b");
+      break;
+    case '\f':
+      out->append("\\f");
+      break;
+    case '\n':
+      out->append("\\n");
+      break;
+    case '\r':
+      out->append("\\r");
+      break;
+    case '\t':
+      out->append("\\t");
+      break;
     default:
       out->append("\\u00");
       out->push_back(kHex[c >> 4]);
@@ -86,12 +102,24 @@ struct Writer {
   }
   void write(const Value& value, int level) {
     switch (value.type()) {
-      case Type::kNull: out->append("null"); break;
-      case Type::kBool: out->append(value.boolean() ? "true" : "false"); break;
-      case Type::kNumber: out->append(value.number_text()); break;
-      case Type::kString: append_string(out, value.str()); break;
-      case Type::kArray: array(value, level); break;
-      case Type::kObject: object(value, level); break;
+      case Type::kNull:
+        out->append("null");
+        break;
+      case Type::kBool:
+        out->append(value.boolean() ? "true" : "false");
+        break;
+      case Type::kNumber:
+        out->append(value.number_text());
+        break;
+      case Type::kString:
+        append_string(out, value.str());
+        break;
+      case Type::kArray:
+        array(value, level);
+        break;
+      case Type::kObject:
+        object(value, level);
+        break;
     }
   }
 };
@@ -105,7 +133,9 @@ std::string write(const Value& value) {
   return out;
 }
 
-Bytes write_bytes(const Value& value) { return Bytes(write(value)); }
+Bytes write_bytes(const Value& value) {
+  return Bytes(write(value));
+}
 
 std::string write_pretty(const Value& value) {
   std::string out;

@@ -8,15 +8,20 @@ namespace {
 using Requirement = LabelSelector::Requirement;
 using Op = LabelSelector::Op;
 
-Status malformed(std::string what) { return Status(Reason::kBadRequest, "unable to parse the label selector: " + std::move(what)); }
+Status malformed(std::string what) {
+  return Status(Reason::kBadRequest, "unable to parse the label selector: " + std::move(what));
+}
 
-bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+bool is_alphanumeric(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
 
 // "[prefix/]name" of labels: names of at most 63, prefixes of at most 253 characters.
 bool is_name(std::string_view text, bool may_be_empty) {
   if (text.empty()) return may_be_empty;
   if (text.size() > 63 || !is_alphanumeric(text.front()) || !is_alphanumeric(text.back())) return false;
-  return std::all_of(text.begin(), text.end(), [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
 }
 bool is_prefix(std::string_view text) {
   if (text.empty() || text.size() > 253) return false;
@@ -86,7 +91,9 @@ class Lexer {
   size_t at_ = 0;
 };
 
-bool is_word(std::string_view token) { return !token.empty() && std::string_view("=!(),<>").find(token[0]) == std::string_view::npos; }
+bool is_word(std::string_view token) {
+  return !token.empty() && std::string_view("=!(),<>").find(token[0]) == std::string_view::npos;
+}
 
 // "(a, b, )": an empty element is the empty value.
 Result<std::vector<std::string>> parse_set(Lexer* in) {
@@ -116,17 +123,23 @@ Result<Requirement> parse_requirement(Lexer* in) {
     r.values = *std::move(values);
     return r;
   }
-  if (sign == "=" || sign == "==") r.op = Op::kIn;
-  else if (sign == "!=") r.op = Op::kNotIn;
-  else if (sign == ">") r.op = Op::kGreater;
-  else if (sign == "<") r.op = Op::kLess;
-  else return malformed("\"" + std::string(sign) + "\" is no operator");
+  if (sign == "=" || sign == "==")
+    r.op = Op::kIn;
+  else if (sign == "!=")
+    r.op = Op::kNotIn;
+  else if (sign == ">")
+    r.op = Op::kGreater;
+  else if (sign == "<")
+    r.op = Op::kLess;
+  else
+    return malformed("\"" + std::string(sign) + "\" is no operator");
   r.values.emplace_back(is_word(in->peek()) ? in->take() : std::string_view());
   return r;
 }
 
 const std::string* find_label(const Labels& labels, std::string_view key) {
-  auto it = std::lower_bound(labels.begin(), labels.end(), key, [](auto& l, std::string_view k) { return l.first < k; });
+  auto it =
+      std::lower_bound(labels.begin(), labels.end(), key, [](auto& l, std::string_view k) { return l.first < k; });
   return it != labels.end() && it->first == key ? &it->second : nullptr;
 }
 
@@ -134,10 +147,14 @@ bool matches_one(const Requirement& r, const Labels& labels) {
   const std::string* value = find_label(labels, r.key);
   const auto listed = [&] { return value && std::find(r.values.begin(), r.values.end(), *value) != r.values.end(); };
   switch (r.op) {
-    case Op::kIn: return listed();
-    case Op::kNotIn: return !listed();
-    case Op::kExists: return value != nullptr;
-    case Op::kDoesNotExist: return value == nullptr;
+    case Op::kIn:
+      return listed();
+    case Op::kNotIn:
+      return !listed();
+    case Op::kExists:
+      return value != nullptr;
+    case Op::kDoesNotExist:
+      return value == nullptr;
     case Op::kGreater:
     case Op::kLess: {
       int64_t have, want;
@@ -184,15 +201,21 @@ Result<LabelSelector> LabelSelector::from_value(const json::Value& selector) {
   for (const json::Value& e : selector["matchExpressions"].items()) {
     Requirement r{std::string(e["key"].str()), Op::kExists, {}};
     const std::string_view op = e["operator"].str();
-    if (op == "In") r.op = Op::kIn;
-    else if (op == "NotIn") r.op = Op::kNotIn;
-    else if (op == "Exists") r.op = Op::kExists;
-    else if (op == "DoesNotExist") r.op = Op::kDoesNotExist;
-    else return malformed("\"" + std::string(op) + "\" is no operator of a label selector");
+    if (op == "In")
+      r.op = Op::kIn;
+    else if (op == "NotIn")
+      r.op = Op::kNotIn;
+    else if (op == "Exists")
+      r.op = Op::kExists;
+    else if (op == "DoesNotExist")
+      r.op = Op::kDoesNotExist;
+    else
+      return malformed("\"" + std::string(op) + "\" is no operator of a label selector");
     for (const json::Value& v : e["values"].items()) r.values.emplace_back(v.str());
     std::sort(r.values.begin(), r.values.end());
     const bool wants_values = r.op == Op::kIn || r.op == Op::kNotIn;
-    if (wants_values == r.values.empty()) return malformed("operator " + std::string(op) + (wants_values ? " needs values" : " takes no values"));
+    if (wants_values == r.values.empty())
+      return malformed("operator " + std::string(op) + (wants_values ? " needs values" : " takes no values"));
     if (Status s = check(r); !s.ok()) return s;
     out.requirements_.push_back(std::move(r));
   }
@@ -205,7 +228,8 @@ Result<LabelSelector> LabelSelector::from_value(const json::Value& selector) {
 
 LabelSelector LabelSelector::from_map(const json::Value& map) {
   LabelSelector out;
-  for (const auto& [key, value] : map.members()) out.requirements_.push_back({key, Op::kIn, {std::string(value.str())}});
+  for (const auto& [key, value] : map.members())
+    out.requirements_.push_back({key, Op::kIn, {std::string(value.str())}});
   return out;
 }
 
@@ -219,12 +243,24 @@ std::string LabelSelector::text() const {
   for (const Requirement& r : requirements_) {
     if (!out.empty()) out += ',';
     switch (r.op) {
-      case Op::kIn: out += r.key + (r.values.size() == 1 ? "=" + r.values[0] : " in (" + joined(r.values) + ")"); break;
-      case Op::kNotIn: out += r.key + (r.values.size() == 1 ? "!=" + r.values[0] : " notin (" + joined(r.values) + ")"); break;
-      case Op::kExists: out += r.key; break;
-      case Op::kDoesNotExist: out += "!" + r.key; break;
-      case Op::kGreater: out += r.key + ">" + r.values[0]; break;
-      case Op::kLess: out += r.key + "<" + r.values[0]; break;
+      case Op::kIn:
+        out += r.key + (r.values.size() == 1 ? "=" + r.values[0] : " in (" + joined(r.values) + ")");
+        break;
+      case Op::kNotIn:
+        out += r.key + (r.values.size() == 1 ? "!=" + r.values[0] : " notin (" + joined(r.values) + ")");
+        break;
+      case Op::kExists:
+        out += r.key;
+        break;
+      case Op::kDoesNotExist:
+        out += "!" + r.key;
+        break;
+      case Op::kGreater:
+        out += r.key + ">" + r.values[0];
+        break;
+      case Op::kLess:
+        out += r.key + "<" + r.values[0];
+        break;
     }
   }
   return out;

@@ -30,13 +30,20 @@ OwnerRef read_owner(Cursor* at) {
   OwnerRef owner;
   at->enter_object();
   for (std::string_view key; at->next_member(&key);) {
-    if (key == "apiVersion") owner.api_version = at->string();
-    else if (key == "kind") owner.kind = at->string();
-    else if (key == "name") owner.name = at->string();
-    else if (key == "uid") owner.uid = at->string();
-    else if (key == "controller") owner.controller = at->boolean();
-    else if (key == "blockOwnerDeletion") owner.block_owner_deletion = at->boolean();
-    else at->skip();
+    if (key == "apiVersion")
+      owner.api_version = at->string();
+    else if (key == "kind")
+      owner.kind = at->string();
+    else if (key == "name")
+      owner.name = at->string();
+    else if (key == "uid")
+      owner.uid = at->string();
+    else if (key == "controller")
+      owner.controller = at->boolean();
+    else if (key == "blockOwnerDeletion")
+      owner.block_owner_deletion = at->boolean();
+    else
+      at->skip();
   }
   return owner;
 }
@@ -49,7 +56,9 @@ std::vector<OwnerRef> read_owners(Cursor* at) {
   return out;
 }
 
-std::string read_text(Cursor* at) { return at->peek() == '"' ? at->string() : (at->skip(), std::string()); }
+std::string read_text(Cursor* at) {
+  return at->peek() == '"' ? at->string() : (at->skip(), std::string());
+}
 
 WallTime read_time(Cursor* at) {
   auto time = parse_time(read_text(at));
@@ -63,15 +72,24 @@ void read_metadata(Cursor* at, ObjectHeader* h, uint32_t* splice, bool* has_vers
   for (std::string_view key; at->next_member(&key);) {
     // The value follows "key": at once, so the key's quotation mark stands three characters further back than its size.
     if (*splice == 0 && key >= kVersionKey) *splice = static_cast<uint32_t>(at->offset() - key.size() - 3);
-    if (key == "name") h->name = read_text(at);
-    else if (key == "namespace") h->ns = read_text(at);
-    else if (key == "uid") h->uid = read_text(at);
-    else if (key == "labels") h->labels = read_labels(at);
-    else if (key == "ownerReferences") h->owners = read_owners(at);
-    else if (key == "finalizers") h->finalizers = read_strings(at);
-    else if (key == "creationTimestamp") h->created = read_time(at);
-    else if (key == "deletionTimestamp") h->deletion = read_time(at);
-    else *has_version |= key == kVersionKey, at->skip();
+    if (key == "name")
+      h->name = read_text(at);
+    else if (key == "namespace")
+      h->ns = read_text(at);
+    else if (key == "uid")
+      h->uid = read_text(at);
+    else if (key == "labels")
+      h->labels = read_labels(at);
+    else if (key == "ownerReferences")
+      h->owners = read_owners(at);
+    else if (key == "finalizers")
+      h->finalizers = read_strings(at);
+    else if (key == "creationTimestamp")
+      h->created = read_time(at);
+    else if (key == "deletionTimestamp")
+      h->deletion = read_time(at);
+    else
+      *has_version |= key == kVersionKey, at->skip();
   }
   if (*splice == 0) *splice = static_cast<uint32_t>(at->offset() - 1);  // at the closing brace
 }
@@ -80,8 +98,10 @@ void read_spec(Cursor* at, ObjectHeader* h) {
   if (at->peek() != '{') return at->skip();
   at->enter_object();
   for (std::string_view key; at->next_member(&key);) {
-    if (key == "nodeName") h->node_name = read_text(at);
-    else at->skip();
+    if (key == "nodeName")
+      h->node_name = read_text(at);
+    else
+      at->skip();
   }
 }
 
@@ -90,11 +110,16 @@ Status read_header(std::string_view text, ObjectHeader* h, uint32_t* splice) {
   bool has_metadata = false, has_version = false;
   at.enter_object();
   for (std::string_view key; at.next_member(&key);) {
-    if (key == "apiVersion") h->api_version = at.string();
-    else if (key == "kind") h->kind = at.string();
-    else if (key == "metadata") has_metadata = true, read_metadata(&at, h, splice, &has_version);
-    else if (key == "spec" && h->kind == "Pod") read_spec(&at, h);
-    else at.skip();
+    if (key == "apiVersion")
+      h->api_version = at.string();
+    else if (key == "kind")
+      h->kind = at.string();
+    else if (key == "metadata")
+      has_metadata = true, read_metadata(&at, h, splice, &has_version);
+    else if (key == "spec" && h->kind == "Pod")
+      read_spec(&at, h);
+    else
+      at.skip();
   }
   if (at.failed() || !at.at_end()) return Status(Reason::kInternalError, "an object's bytes are not canonical JSON");
   if (!has_metadata) return Status(Reason::kInternalError, "an object's bytes have no metadata");
@@ -112,7 +137,8 @@ const OwnerRef* ObjectHeader::controller() const {
 }
 
 std::string_view ObjectHeader::label(std::string_view key) const {
-  auto it = std::lower_bound(labels.begin(), labels.end(), key, [](auto& l, std::string_view k) { return l.first < k; });
+  auto it =
+      std::lower_bound(labels.begin(), labels.end(), key, [](auto& l, std::string_view k) { return l.first < k; });
   return it != labels.end() && it->first == key ? std::string_view(it->second) : std::string_view();
 }
 

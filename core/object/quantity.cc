@@ -10,17 +10,26 @@ constexpr int64_t kMax64 = std::numeric_limits<int64_t>::max();
 constexpr Wide kNano = 1'000'000'000;
 constexpr Wide kMax = static_cast<Wide>(kMax64) * kNano;  // upstream's limit: no quantity above 2^63-1
 
-Wide clamp(Wide v) { return v > kMax ? kMax : v < -kMax ? -kMax : v; }
+Wide clamp(Wide v) {
+  return v > kMax ? kMax : v < -kMax ? -kMax : v;
+}
 
-struct Suffix { std::string_view text; int power; };  // of ten, or of two
-constexpr Suffix kDecimal[] = {{"n", -9}, {"u", -6}, {"m", -3}, {"", 0}, {"k", 3}, {"M", 6}, {"G", 9}, {"T", 12}, {"P", 15}, {"E", 18}};
+struct Suffix {
+  std::string_view text;
+  int power;
+};  // of ten, or of two
+constexpr Suffix kDecimal[] = {{"n", -9}, {"u", -6}, {"m", -3}, {"", 0},   {"k", 3},
+                               {"M", 6},  {"G", 9},  {"T", 12}, {"P", 15}, {"E", 18}};
 constexpr Suffix kBinary[] = {{"Ki", 10}, {"Mi", 20}, {"Gi", 30}, {"Ti", 40}, {"Pi", 50}, {"Ei", 60}};
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 Status malformed(std::string_view text) {
-  return Status(Reason::kInvalid, "\"" + std::string(text.substr(0, 64)) + "\" is no quantity: a number with an optional suffix "
-                                  "(m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei or an exponent) is expected");
+  return Status(Reason::kInvalid, "\"" + std::string(text.substr(0, 64)) +
+                                      "\" is no quantity: a number with an optional suffix "
+                                      "(m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei or an exponent) is expected");
 }
 
 // "e3", "E-3": false if it is none.
@@ -105,8 +114,10 @@ Result<Quantity> Quantity::parse(std::string_view text) {
     }
     any = true;
     if (digits.value > kMax) {
-      if (point) digits.lost |= text[i] != '0';
-      else digits.saturated = true;
+      if (point)
+        digits.lost |= text[i] != '0';
+      else
+        digits.saturated = true;
       continue;
     }
     digits.value = digits.value * 10 + (text[i] - '0');
@@ -132,8 +143,12 @@ Result<Quantity> Quantity::parse(std::string_view text) {
   return q;
 }
 
-int64_t Quantity::value() const { return rounded_up(nanos_, kNano); }
-int64_t Quantity::milli() const { return rounded_up(nanos_, kNano / 1000); }
+int64_t Quantity::value() const {
+  return rounded_up(nanos_, kNano);
+}
+int64_t Quantity::milli() const {
+  return rounded_up(nanos_, kNano / 1000);
+}
 
 std::string Quantity::canonical() const {
   if (nanos_ == 0) return "0";
@@ -155,7 +170,9 @@ std::string Quantity::canonical() const {
   return to_text(v) + (s.power == 0 ? "" : "e" + std::to_string(s.power));
 }
 
-int Quantity::compare(const Quantity& o) const { return nanos_ < o.nanos_ ? -1 : nanos_ > o.nanos_ ? 1 : 0; }
+int Quantity::compare(const Quantity& o) const {
+  return nanos_ < o.nanos_ ? -1 : nanos_ > o.nanos_ ? 1 : 0;
+}
 
 Quantity Quantity::operator+(const Quantity& o) const {
   Quantity q = *this;

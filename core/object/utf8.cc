@@ -5,7 +5,9 @@
 namespace lotse {
 namespace {
 
-bool is_continuation(unsigned char c) { return (c & 0xC0) == 0x80; }
+bool is_continuation(unsigned char c) {
+  return (c & 0xC0) == 0x80;
+}
 
 // The length of the sequence at p, 0 if there is none.
 size_t sequence(const unsigned char* p, size_t left) {

@@ -12,7 +12,7 @@
 namespace lotse::json {
 namespace {
 
-constexpr size_t kSizeMax = 3 * 1024 * 1024;     // of the text, and of what its aliases add
+constexpr size_t kSizeMax = 3 * 1024 * 1024;  // of the text, and of what its aliases add
 constexpr size_t kNodesMax = 1'000'000;
 constexpr size_t kAliasesMax = 10'000;
 
@@ -21,7 +21,8 @@ struct Refusal {
   YAML::Mark mark;
 };
 
-template <size_t N> bool one_of(std::string_view text, const std::string_view (&words)[N]) {
+template <size_t N>
+bool one_of(std::string_view text, const std::string_view (&words)[N]) {
   return std::find(std::begin(words), std::end(words), text) != std::end(words);
 }
 
@@ -59,9 +60,12 @@ std::optional<std::string> whole_number(std::string text) {
 bool is_float_form(std::string_view t) {
   size_t i = !t.empty() && (t[0] == '-' || t[0] == '+') ? 1 : 0, digits = 0;
   for (bool point = false; i < t.size(); ++i) {
-    if (t[i] == '.' && !point) point = true;
-    else if (t[i] >= '0' && t[i] <= '9') ++digits;
-    else break;
+    if (t[i] == '.' && !point)
+      point = true;
+    else if (t[i] >= '0' && t[i] <= '9')
+      ++digits;
+    else
+      break;
   }
   if (digits == 0) return false;
   if (i == t.size()) return true;
@@ -110,14 +114,17 @@ class Builder : public YAML::EventHandler {
     if (added_ > kSizeMax) throw Refusal{"the aliases make the document too large", mark};
     put(mark, 0, it->second);
   }
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& text) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& text) override {
     put(mark, anchor, scalar(mark, tag, text), &text);
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, true);
   }
   void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, false);
   }
   void OnMapEnd() override { close(); }
@@ -192,10 +199,14 @@ class Builder : public YAML::EventHandler {
     if (value.is_array() || value.is_object()) throw Refusal{"a key must be a scalar", mark};
     top.has_key = true;
     top.merges = text && *text == "<<" && value.is_string();
-    if (value.is_string()) top.key = value.str();
-    else if (value.is_bool()) top.key = value.boolean() ? "true" : "false";
-    else if (value.is_number()) top.key = value.number_text();
-    else throw Refusal{"a key must not be null", mark};
+    if (value.is_string())
+      top.key = value.str();
+    else if (value.is_bool())
+      top.key = value.boolean() ? "true" : "false";
+    else if (value.is_number())
+      top.key = value.number_text();
+    else
+      throw Refusal{"a key must not be null", mark};
   }
   void put_member(const YAML::Mark& mark, Value value) {
     Frame& top = frames_.back();
@@ -205,9 +216,12 @@ class Builder : public YAML::EventHandler {
       top.value.set(top.key, std::move(value));
       return;
     }
-    if (value.is_object()) top.merged.push_back(std::move(value));
-    else if (value.is_array()) for (const Value& item : value.items()) top.merged.push_back(item);
-    else throw Refusal{"<< takes a map or a list of maps", mark};
+    if (value.is_object())
+      top.merged.push_back(std::move(value));
+    else if (value.is_array())
+      for (const Value& item : value.items()) top.merged.push_back(item);
+    else
+      throw Refusal{"<< takes a map or a list of maps", mark};
   }
 
   std::vector<Frame> frames_;
@@ -230,7 +244,8 @@ Result<Value> parse_yaml(std::string_view text) {
   }
   if (!is_utf8(text)) return Status(Reason::kBadRequest, "invalid YAML: it is not UTF-8");
   const auto is_control = [](unsigned char c) { return c < 0x20 && c != '\t' && c != '\n' && c != '\r'; };
-  if (std::any_of(text.begin(), text.end(), is_control)) return Status(Reason::kBadRequest, "invalid YAML: it has control characters");
+  if (std::any_of(text.begin(), text.end(), is_control))
+    return Status(Reason::kBadRequest, "invalid YAML: it has control characters");
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);

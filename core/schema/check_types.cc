@@ -9,7 +9,8 @@
 namespace lotse::schema {
 namespace {
 
-template <class Int> bool is_whole(const json::Value& v) {
+template <class Int>
+bool is_whole(const json::Value& v) {
   const std::string_view text = v.number_text();  // "1.0" is no integer to upstream's decoder either
   Int n;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
@@ -25,21 +26,34 @@ bool is_base64(std::string_view text) {
 // What was expected, in words; "" if the value fits. Null fits everywhere: it is an absent field.
 std::string_view expected(Shape shape, const json::Value& v) {
   switch (shape) {
-    case Shape::kString: return v.is_string() ? "" : "a string";
-    case Shape::kInt32: return is_whole<int32_t>(v) ? "" : "a whole number of 32 bits";
-    case Shape::kInt64: return is_whole<int64_t>(v) ? "" : "a whole number of 64 bits";
-    case Shape::kDouble: return v.is_number() ? "" : "a number";
-    case Shape::kBool: return v.is_bool() ? "" : "true or false";
+    case Shape::kString:
+      return v.is_string() ? "" : "a string";
+    case Shape::kInt32:
+      return is_whole<int32_t>(v) ? "" : "a whole number of 32 bits";
+    case Shape::kInt64:
+      return is_whole<int64_t>(v) ? "" : "a whole number of 64 bits";
+    case Shape::kDouble:
+      return v.is_number() ? "" : "a number";
+    case Shape::kBool:
+      return v.is_bool() ? "" : "true or false";
     case Shape::kQuantity:
-      return (v.is_string() || v.is_number()) && Quantity::parse(v.is_string() ? v.str() : v.number_text()).ok() ? "" : "a quantity";
-    case Shape::kIntOrString: return v.is_string() || is_whole<int32_t>(v) ? "" : "a string or a whole number of 32 bits";
+      return (v.is_string() || v.is_number()) && Quantity::parse(v.is_string() ? v.str() : v.number_text()).ok()
+                 ? ""
+                 : "a quantity";
+    case Shape::kIntOrString:
+      return v.is_string() || is_whole<int32_t>(v) ? "" : "a string or a whole number of 32 bits";
     case Shape::kTime:
-    case Shape::kMicroTime: return v.is_string() && parse_time(v.str()).ok() ? "" : "a time as RFC 3339 has it";
-    case Shape::kBytes: return v.is_string() && is_base64(v.str()) ? "" : "base64";
+    case Shape::kMicroTime:
+      return v.is_string() && parse_time(v.str()).ok() ? "" : "a time as RFC 3339 has it";
+    case Shape::kBytes:
+      return v.is_string() && is_base64(v.str()) ? "" : "base64";
     case Shape::kObject:
-    case Shape::kMap: return v.is_object() ? "" : "an object";
-    case Shape::kArray: return v.is_array() ? "" : "a list";
-    case Shape::kAny: return "";
+    case Shape::kMap:
+      return v.is_object() ? "" : "an object";
+    case Shape::kArray:
+      return v.is_array() ? "" : "a list";
+    case Shape::kAny:
+      return "";
   }
   return "";
 }
@@ -83,17 +97,21 @@ class Checker {
     return true;
   }
   // The items of a list that is itself in a map are strings.
-  static Shape path_item(const FieldInfo& field) { return field.shape() == Shape::kMap ? Shape::kString : field.item_shape(); }
+  static Shape path_item(const FieldInfo& field) {
+    return field.shape() == Shape::kMap ? Shape::kString : field.item_shape();
+  }
 };
 
 }  // namespace
 
 Status check_types(const ResourceInfo& resource, const json::Value& object) {
   Checker checker;
-  if (!object.is_object()) return Status(Reason::kBadRequest, "an object is expected, not " + std::string(type_name(object)));
+  if (!object.is_object())
+    return Status(Reason::kBadRequest, "an object is expected, not " + std::string(type_name(object)));
   if (checker.object(*resource.type, object, FieldPath())) return {};
   return Status(Reason::kBadRequest, std::string(resource.kind) + " in version \"" + std::string(resource.version) +
-                                         "\" cannot be handled as a " + std::string(resource.kind) + ": " + checker.wrong);
+                                         "\" cannot be handled as a " + std::string(resource.kind) + ": " +
+                                         checker.wrong);
 }
 
 }  // namespace lotse::schema

@@ -27,7 +27,8 @@ void normalise(Shape shape, Value* v) {
   } else if (shape == Shape::kTime || shape == Shape::kMicroTime) {
     const bool exact = v->str().size() == (shape == Shape::kTime ? 20 : 27) && v->str().ends_with('Z');
     if (exact || !v->is_string()) return;
-    if (auto time = parse_time(v->str()); time.ok()) *v = shape == Shape::kTime ? format_time(*time) : format_micro_time(*time);
+    if (auto time = parse_time(v->str()); time.ok())
+      *v = shape == Shape::kTime ? format_time(*time) : format_micro_time(*time);
   } else if (shape == Shape::kBytes && v->str().find_first_of("\r\n") != std::string_view::npos) {
     std::string clean(v->str());
     std::erase_if(clean, [](char c) { return c == '\n' || c == '\r'; });
@@ -52,7 +53,8 @@ void walk_value(Shape shape, const FieldInfo& field, Value* v) {
 void walk(const TypeInfo& type, Value* object) {
   if (!object->is_object()) return;
   for (const FieldInfo& field : type.fields()) {
-    if (field.extra_ != 0xffff && !field.fallback().empty()) fill(object, field.name(), fallback_value(field.fallback()));
+    if (field.extra_ != 0xffff && !field.fallback().empty())
+      fill(object, field.name(), fallback_value(field.fallback()));
   }
   if (object->empty()) return;
   for (auto& [name, member] : object->object_members()) {
@@ -100,12 +102,18 @@ void apply_defaults(const ResourceInfo& resource, Value* object, const Value*) {
     if (Value* tpl = part(object, "template")) default_pod_spec(&(*tpl)["spec"]);
   }
   walk(*resource.type, object);
-  if (kind == "Service") default_service(object);
-  else if (kind == "Deployment") default_deployment(object);
-  else if (kind == "RoleBinding" || kind == "ClusterRoleBinding") default_subjects(object);
-  else if (kind == "Namespace") default_namespace(object);
-  else if (kind == "Node") default_node(object);
-  else if (kind == "LimitRange") default_limit_range(object);
+  if (kind == "Service")
+    default_service(object);
+  else if (kind == "Deployment")
+    default_deployment(object);
+  else if (kind == "RoleBinding" || kind == "ClusterRoleBinding")
+    default_subjects(object);
+  else if (kind == "Namespace")
+    default_namespace(object);
+  else if (kind == "Node")
+    default_node(object);
+  else if (kind == "LimitRange")
+    default_limit_range(object);
 }
 
 }  // namespace lotse::schema

@@ -4,8 +4,8 @@
 
 namespace lotse::schema {
 
-void default_pod(json::Value* pod);            // what only a Pod gets, not a template
-void default_pod_spec(json::Value* spec);      // of a Pod or a template
+void default_pod(json::Value* pod);        // what only a Pod gets, not a template
+void default_pod_spec(json::Value* spec);  // of a Pod or a template
 void default_service(json::Value* service);
 void default_deployment(json::Value* deployment);
 void default_subjects(json::Value* binding);
@@ -20,7 +20,9 @@ inline void fill(json::Value* object, std::string_view key, json::Value value) {
   if (!old || old->is_null()) object->set(key, std::move(value));
 }
 // Reads a member; (*object)["key"] would make it.
-inline const json::Value& get(const json::Value& object, std::string_view key) { return object[key]; }
+inline const json::Value& get(const json::Value& object, std::string_view key) {
+  return object[key];
+}
 // The member as an object to edit, or nullptr if there is none.
 inline json::Value* part(json::Value* object, std::string_view key) {
   json::Value* v = object->find(key);

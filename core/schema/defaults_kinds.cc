@@ -18,13 +18,16 @@ void default_service(Value* service) {
   if (Value* ports = spec->find("ports"); ports && ports->is_array() && !ports->empty()) {
     for (Value& port : ports->array_items()) {
       const Value target = get(port, "targetPort");
-      const bool unset = target.is_null() || (target.is_number() && target.integer() == 0) || (target.is_string() && target.str().empty());
+      const bool unset = target.is_null() || (target.is_number() && target.integer() == 0) ||
+                         (target.is_string() && target.str().empty());
       if (unset && port.has("port")) port.set("targetPort", Value(get(port, "port")));
     }
   }
-  const bool reachable = type == "NodePort" || type == "LoadBalancer" || (type == "ClusterIP" && !get(*spec, "externalIPs").empty());
+  const bool reachable =
+      type == "NodePort" || type == "LoadBalancer" || (type == "ClusterIP" && !get(*spec, "externalIPs").empty());
   if (reachable && get(*spec, "externalTrafficPolicy").str().empty()) spec->set("externalTrafficPolicy", "Cluster");
-  if (type != "ExternalName" && get(*spec, "internalTrafficPolicy").str().empty()) spec->set("internalTrafficPolicy", "Cluster");
+  if (type != "ExternalName" && get(*spec, "internalTrafficPolicy").str().empty())
+    spec->set("internalTrafficPolicy", "Cluster");
   if (type == "LoadBalancer") fill(spec, "allocateLoadBalancerNodePorts", true);
 }
 

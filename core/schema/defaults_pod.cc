@@ -7,7 +7,8 @@ using json::Value;
 
 constexpr std::string_view kContainerLists[] = {"initContainers", "containers", "ephemeralContainers"};
 
-template <class F> void each_item(Value* object, std::string_view list, F f) {
+template <class F>
+void each_item(Value* object, std::string_view list, F f) {
   Value* v = object->find(list);
   if (!v || !v->is_array() || v->empty()) return;
   for (Value& item : v->array_items()) {
@@ -25,7 +26,8 @@ void default_requests(Value* container) {
 
 void default_host_ports(Value* container) {
   each_item(container, "ports", [](Value* port) {
-    if (get(*port, "hostPort").integer() == 0 && port->has("containerPort")) port->set("hostPort", Value(get(*port, "containerPort")));
+    if (get(*port, "hostPort").integer() == 0 && port->has("containerPort"))
+      port->set("hostPort", Value(get(*port, "containerPort")));
   });
 }
 

@@ -7,7 +7,8 @@ namespace {
 
 using json::Value;
 
-constexpr std::string_view kVerbNames[] = {"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"};
+constexpr std::string_view kVerbNames[] = {"get",    "list",  "watch",  "create",
+                                           "update", "patch", "delete", "deletecollection"};
 
 Value verb_list(uint16_t verbs) {
   std::vector<std::string> names;
@@ -35,7 +36,10 @@ std::string storage_hash(const ResourceInfo& r) {
 }
 
 Value resource_entry(const ResourceInfo& r) {
-  Value v = Value::object({{"name", r.resource}, {"singularName", r.singular}, {"namespaced", r.namespaced}, {"kind", r.kind},
+  Value v = Value::object({{"name", r.resource},
+                           {"singularName", r.singular},
+                           {"namespaced", r.namespaced},
+                           {"kind", r.kind},
                            {"verbs", verb_list(r.verbs)}});
   if (!r.short_names.empty()) v.set("shortNames", word_list(r.short_names));
   if (!r.categories.empty()) v.set("categories", word_list(r.categories));
@@ -44,18 +48,24 @@ Value resource_entry(const ResourceInfo& r) {
 }
 
 Value subresource_entry(const ResourceInfo& r, const SubresourceInfo& s) {
-  Value v = Value::object({{"name", std::string(r.resource) + "/" + std::string(s.name)}, {"singularName", ""},
-                           {"namespaced", r.namespaced}, {"kind", s.kind}, {"verbs", verb_list(s.verbs)}});
+  Value v = Value::object({{"name", std::string(r.resource) + "/" + std::string(s.name)},
+                           {"singularName", ""},
+                           {"namespaced", r.namespaced},
+                           {"kind", s.kind},
+                           {"verbs", verb_list(s.verbs)}});
   if (s.group != r.group || s.version != r.version) v.set("group", s.group).set("version", s.version);
   return v;
 }
 
-struct GroupVersion { std::string_view group, version; };
+struct GroupVersion {
+  std::string_view group, version;
+};
 
 std::vector<GroupVersion> group_versions() {
   std::vector<GroupVersion> out;
   for (const ResourceInfo* r : all()) {
-    if (out.empty() || out.back().group != r->group || out.back().version != r->version) out.push_back({r->group, r->version});
+    if (out.empty() || out.back().group != r->group || out.back().version != r->version)
+      out.push_back({r->group, r->version});
   }
   return out;
 }
@@ -64,10 +74,12 @@ Value group_entry(std::string_view group) {
   Value versions = Value::array();
   for (auto& gv : group_versions()) {
     if (gv.group != group) continue;
-    versions.push(Value::object({{"groupVersion", std::string(group) + "/" + std::string(gv.version)}, {"version", gv.version}}));
+    versions.push(
+        Value::object({{"groupVersion", std::string(group) + "/" + std::string(gv.version)}, {"version", gv.version}}));
   }
   Value preferred = versions.at(0);
-  return Value::object({{"name", group}, {"versions", std::move(versions)}, {"preferredVersion", std::move(preferred)}});
+  return Value::object(
+      {{"name", group}, {"versions", std::move(versions)}, {"preferredVersion", std::move(preferred)}});
 }
 
 Value response_kind(std::string_view group, std::string_view version, std::string_view kind) {
@@ -75,13 +87,16 @@ Value response_kind(std::string_view group, std::string_view version, std::strin
 }
 
 Value aggregated_resource(const ResourceInfo& r) {
-  Value v = Value::object({{"resource", r.resource}, {"responseKind", response_kind(r.group, r.version, r.kind)},
-                           {"scope", r.namespaced ? "Namespaced" : "Cluster"}, {"singularResource", r.singular},
+  Value v = Value::object({{"resource", r.resource},
+                           {"responseKind", response_kind(r.group, r.version, r.kind)},
+                           {"scope", r.namespaced ? "Namespaced" : "Cluster"},
+                           {"singularResource", r.singular},
                            {"verbs", verb_list(r.verbs)}});
   if (!r.short_names.empty()) v.set("shortNames", word_list(r.short_names));
   if (!r.categories.empty()) v.set("categories", word_list(r.categories));
   for (const SubresourceInfo& s : r.subresources) {
-    v["subresources"].push(Value::object({{"subresource", s.name}, {"responseKind", response_kind(s.group, s.version, s.kind)},
+    v["subresources"].push(Value::object({{"subresource", s.name},
+                                          {"responseKind", response_kind(s.group, s.version, s.kind)},
                                           {"verbs", verb_list(s.verbs)}}));
   }
   return v;
@@ -90,7 +105,8 @@ Value aggregated_resource(const ResourceInfo& r) {
 }  // namespace
 
 Value api_versions() {
-  return Value::object({{"kind", "APIVersions"}, {"versions", Value::array({"v1"})}, {"serverAddressByClientCIDRs", Value::array()}});
+  return Value::object(
+      {{"kind", "APIVersions"}, {"versions", Value::array({"v1"})}, {"serverAddressByClientCIDRs", Value::array()}});
 }
 
 Value api_group_list() {
@@ -120,7 +136,10 @@ Result<Value> api_resources(std::string_view group, std::string_view version) {
     for (const SubresourceInfo& s : r->subresources) list.push(subresource_entry(*r, s));
   }
   if (list.empty()) return Status::not_found("", "groupversions", std::string(group) + "/" + std::string(version));
-  return Value::object({{"kind", "APIResourceList"}, {"apiVersion", "v1"}, {"groupVersion", api_version}, {"resources", std::move(list)}});
+  return Value::object({{"kind", "APIResourceList"},
+                        {"apiVersion", "v1"},
+                        {"groupVersion", api_version},
+                        {"resources", std::move(list)}});
 }
 
 Value aggregated_discovery(bool core) {
@@ -141,7 +160,9 @@ Value aggregated_discovery(bool core) {
     groups.array_items().back()["versions"].push(
         Value::object({{"version", gv.version}, {"freshness", "Current"}, {"resources", std::move(resources)}}));
   }
-  return Value::object({{"kind", "APIGroupDiscoveryList"}, {"apiVersion", "apidiscovery.k8s.io/v2"}, {"metadata", Value::object()},
+  return Value::object({{"kind", "APIGroupDiscoveryList"},
+                        {"apiVersion", "apidiscovery.k8s.io/v2"},
+                        {"metadata", Value::object()},
                         {"items", std::move(groups)}});
 }
 

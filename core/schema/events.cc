@@ -4,10 +4,16 @@
 namespace lotse::schema {
 namespace {
 
-struct Pair { std::string_view core, events; };
-constexpr Pair kNames[] = {{"involvedObject", "regarding"}, {"message", "note"}, {"source", "deprecatedSource"},
-                           {"firstTimestamp", "deprecatedFirstTimestamp"}, {"lastTimestamp", "deprecatedLastTimestamp"},
-                           {"count", "deprecatedCount"}, {"reportingComponent", "reportingController"}};
+struct Pair {
+  std::string_view core, events;
+};
+constexpr Pair kNames[] = {{"involvedObject", "regarding"},
+                           {"message", "note"},
+                           {"source", "deprecatedSource"},
+                           {"firstTimestamp", "deprecatedFirstTimestamp"},
+                           {"lastTimestamp", "deprecatedLastTimestamp"},
+                           {"count", "deprecatedCount"},
+                           {"reportingComponent", "reportingController"}};
 
 }  // namespace
 

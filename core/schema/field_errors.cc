@@ -24,16 +24,21 @@ std::string with(std::string form, std::string_view why) {
 void Errors::add(const FieldPath& path, std::string_view reason, std::string message) {
   if (causes_.size() < kCausesMax) causes_.push_back({path.text(), std::string(reason), std::move(message)});
 }
-void Errors::required(const FieldPath& path, std::string_view why) { add(path, "FieldValueRequired", with("Required value", why)); }
+void Errors::required(const FieldPath& path, std::string_view why) {
+  add(path, "FieldValueRequired", with("Required value", why));
+}
 void Errors::invalid(const FieldPath& path, const json::Value& value, std::string_view why) {
   add(path, "FieldValueInvalid", with("Invalid value: " + shown(value), why));
 }
 void Errors::not_supported(const FieldPath& path, const json::Value& value, std::vector<std::string_view> choices) {
   std::string list;
   for (std::string_view c : choices) list += (list.empty() ? "\"" : ", \"") + std::string(c) + "\"";
-  add(path, "FieldValueNotSupported", "Unsupported value: " + shown(value) + (list.empty() ? "" : ": supported values: " + list));
+  add(path, "FieldValueNotSupported",
+      "Unsupported value: " + shown(value) + (list.empty() ? "" : ": supported values: " + list));
 }
-void Errors::forbidden(const FieldPath& path, std::string_view why) { add(path, "FieldValueForbidden", with("Forbidden", why)); }
+void Errors::forbidden(const FieldPath& path, std::string_view why) {
+  add(path, "FieldValueForbidden", with("Forbidden", why));
+}
 void Errors::duplicate(const FieldPath& path, const json::Value& value) {
   add(path, "FieldValueDuplicate", "Duplicate value: " + shown(value));
 }

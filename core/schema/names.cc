@@ -7,12 +7,22 @@
 namespace lotse::schema {
 namespace {
 
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z'); }
-bool is_alphanumeric(char c) { return is_letter(c) || is_digit(c); }
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_letter(char c) {
+  return is_lower(c) || (c >= 'A' && c <= 'Z');
+}
+bool is_alphanumeric(char c) {
+  return is_letter(c) || is_digit(c);
+}
 
-std::string too_long(size_t max) { return "must be no more than " + std::to_string(max) + " bytes"; }
+std::string too_long(size_t max) {
+  return "must be no more than " + std::to_string(max) + " bytes";
+}
 
 bool is_label(std::string_view t) {
   if (t.empty() || t.front() == '-' || t.back() == '-') return false;
@@ -41,13 +51,14 @@ std::string dns_1035_label(std::string_view t) {
 
 std::string dns_subdomain(std::string_view t) {
   if (t.size() > 253) return too_long(253);
-  for (size_t i = 0;; ) {
+  for (size_t i = 0;;) {
     const size_t dot = std::min(t.find('.', i), t.size());
     if (!is_label(t.substr(i, dot - i))) break;
     if (dot == t.size()) return {};
     i = dot + 1;
   }
-  return "a lowercase RFC 1123 subdomain has lowercase letters, digits, '-' and '.', and each of its parts starts and ends with a "
+  return "a lowercase RFC 1123 subdomain has lowercase letters, digits, '-' and '.', and each of its parts starts and "
+         "ends with a "
          "letter or digit";
 }
 
@@ -86,7 +97,8 @@ std::string env_name(std::string_view t) {
 std::string config_key(std::string_view t) {
   if (t.size() > 253) return too_long(253);
   if (t == "." || t == ".." || t.starts_with("..")) return "may not be '.' or start with '..'";
-  const bool fits = std::all_of(t.begin(), t.end(), [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
+  const bool fits =
+      std::all_of(t.begin(), t.end(), [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
   if (!t.empty() && fits) return {};
   return "a valid config key has letters, digits, '-', '_' and '.'";
 }
@@ -108,7 +120,9 @@ std::string ip_address(std::string_view t) {
   return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 }
 
-bool is_ipv6(std::string_view address) { return address.find(':') != address.npos; }
+bool is_ipv6(std::string_view address) {
+  return address.find(':') != address.npos;
+}
 
 std::string ip_prefix(std::string_view t) {
   const size_t slash = t.find('/');

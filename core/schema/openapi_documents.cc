@@ -8,7 +8,9 @@ namespace {
 using json::Value;
 using openapi::Dialect;
 
-Value info() { return Value::object({{"title", openapi::kTitle}, {"version", openapi::kVersion}}); }
+Value info() {
+  return Value::object({{"title", openapi::kTitle}, {"version", openapi::kVersion}});
+}
 
 std::string path_of(std::string_view group, std::string_view version) {
   return (group.empty() ? "api/" : "apis/" + std::string(group) + "/") + std::string(version);
@@ -18,7 +20,8 @@ std::string path_of(std::string_view group, std::string_view version) {
 std::string document_hash(std::string_view path) {
   const TypeInfo& last = table::kTypes[table::kTypeCount - 1];
   const auto* end = last.fields().data() + last.fields().size();
-  const std::string_view fields(reinterpret_cast<const char*>(table::kFields), static_cast<size_t>(end - table::kFields) * sizeof *end);
+  const std::string_view fields(reinterpret_cast<const char*>(table::kFields),
+                                static_cast<size_t>(end - table::kFields) * sizeof *end);
   std::string text(path);
   for (std::string_view part : {fields, table::kTypes[0].name()}) text += std::to_string(hash64(part)) + ".";
   return sha256_hex(text);
@@ -28,9 +31,13 @@ std::string document_hash(std::string_view path) {
 
 Value openapi_v2() {
   Value definitions = Value::object(), paths = Value::object();
-  openapi::each_schema(Dialect::kV2, nullptr, [&](std::string_view name, const Value& schema) { definitions.set(name, schema); });
-  openapi::each_path(Dialect::kV2, [](auto&) { return true; }, [&](std::string_view path, const Value& item) { paths.set(path, item); });
-  return Value::object({{"swagger", "2.0"}, {"info", info()}, {"paths", std::move(paths)}, {"definitions", std::move(definitions)}});
+  openapi::each_schema(Dialect::kV2, nullptr,
+                       [&](std::string_view name, const Value& schema) { definitions.set(name, schema); });
+  openapi::each_path(
+      Dialect::kV2, [](auto&) { return true; },
+      [&](std::string_view path, const Value& item) { paths.set(path, item); });
+  return Value::object(
+      {{"swagger", "2.0"}, {"info", info()}, {"paths", std::move(paths)}, {"definitions", std::move(definitions)}});
 }
 
 Value openapi_v3_index() {
@@ -52,10 +59,14 @@ Result<Value> openapi_v3(std::string_view group_version) {
   if (!found) return Status::not_found("", "openapi", group_version);
   Value schemas = Value::object(), paths = Value::object();
   const std::set<std::string> names = openapi::schemas_of(found->group, found->version);
-  openapi::each_schema(Dialect::kV3, &names, [&](std::string_view name, const Value& schema) { schemas.set(name, schema); });
-  openapi::each_path(Dialect::kV3, [&](const ResourceInfo& r) { return r.group == found->group && r.version == found->version; },
-                     [&](std::string_view path, const Value& item) { paths.set(path, item); });
-  return Value::object({{"openapi", "3.0.0"}, {"info", info()}, {"paths", std::move(paths)},
+  openapi::each_schema(Dialect::kV3, &names,
+                       [&](std::string_view name, const Value& schema) { schemas.set(name, schema); });
+  openapi::each_path(
+      Dialect::kV3, [&](const ResourceInfo& r) { return r.group == found->group && r.version == found->version; },
+      [&](std::string_view path, const Value& item) { paths.set(path, item); });
+  return Value::object({{"openapi", "3.0.0"},
+                        {"info", info()},
+                        {"paths", std::move(paths)},
                         {"components", Value::object({{"schemas", std::move(schemas)}})}});
 }
 

@@ -9,12 +9,18 @@ struct Method {
   uint16_t verb;
   std::string_view http, action, prefix;
 };
-constexpr Method kCollection[] = {{kList, "get", "list", "list"}, {kCreate, "post", "post", "create"},
+constexpr Method kCollection[] = {{kList, "get", "list", "list"},
+                                  {kCreate, "post", "post", "create"},
                                   {kDeleteCollection, "delete", "deletecollection", "delete"}};
-constexpr Method kItem[] = {{kGet, "get", "get", "read"}, {kUpdate, "put", "put", "replace"}, {kPatch, "patch", "patch", "patch"},
-                            {kDelete, "delete", "delete", "delete"}, {kCreate, "post", "post", "create"}};
-constexpr std::string_view kPatchTypes[] = {"application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"};
-constexpr std::string_view kPatchBody = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch", kStatus = "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
+constexpr Method kItem[] = {{kGet, "get", "get", "read"},
+                            {kUpdate, "put", "put", "replace"},
+                            {kPatch, "patch", "patch", "patch"},
+                            {kDelete, "delete", "delete", "delete"},
+                            {kCreate, "post", "post", "create"}};
+constexpr std::string_view kPatchTypes[] = {"application/json-patch+json", "application/merge-patch+json",
+                                            "application/strategic-merge-patch+json"};
+constexpr std::string_view kPatchBody = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch",
+                           kStatus = "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
                            kDeleteBody = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 
 // "rbac.authorization.k8s.io" is RbacAuthorization, "" is Core.
@@ -39,8 +45,10 @@ std::string capital(std::string_view word) {
 Value parameter(Dialect dialect, std::string_view in, std::string_view name) {
   Value out = Value::object({{"in", in}, {"name", name}});
   if (in == "path") out.set("required", true);
-  if (dialect == Dialect::kV3) out.set("schema", Value::object({{"type", "string"}}));
-  else out.set("type", "string");
+  if (dialect == Dialect::kV3)
+    out.set("schema", Value::object({{"type", "string"}}));
+  else
+    out.set("type", "string");
   return out;
 }
 
@@ -66,8 +74,11 @@ class Operations {
     if (m.verb == kDeleteCollection) id += "Collection";
     id += (t_.namespaced ? "Namespaced" : "") + std::string(t_.resource.kind);
     id += (t_.sub ? capital(t_.sub->name) : "") + (everywhere ? "ForAllNamespaces" : "");
-    Value out = Value::object({{"operationId", id}, {"tags", Value::array({tag})}, {"x-kubernetes-action", action},
-                               {"x-kubernetes-group-version-kind", Value::object({{"group", t_.group}, {"version", t_.version}, {"kind", t_.kind}})}});
+    Value out = Value::object({{"operationId", id},
+                               {"tags", Value::array({tag})},
+                               {"x-kubernetes-action", action},
+                               {"x-kubernetes-group-version-kind",
+                                Value::object({{"group", t_.group}, {"version", t_.version}, {"kind", t_.kind}})}});
     add_response(m, &out);
     if (is_connect()) return out;
     add_parameters(m, &out);
@@ -84,8 +95,10 @@ class Operations {
     if (m.verb == kList) name = list_name(t_.resource);
     if (!name.empty() && !(t_.sub && t_.sub->connect)) schema = reference(dialect_, name);
     Value ok = Value::object({{"description", "OK"}});
-    if (dialect_ == Dialect::kV2) ok.set("schema", std::move(schema));
-    else ok["content"]["application/json"].set("schema", std::move(schema));
+    if (dialect_ == Dialect::kV2)
+      ok.set("schema", std::move(schema));
+    else
+      ok["content"]["application/json"].set("schema", std::move(schema));
     (*out)["responses"].set(m.verb == kCreate ? "201" : "200", std::move(ok));
     if (dialect_ == Dialect::kV2) out->set("produces", Value::array({"application/json"}));
   }
@@ -96,17 +109,21 @@ class Operations {
       for (std::string_view name : {"dryRun", "fieldManager", "fieldValidation"}) query(name);
       add_body(m, out);
     } else if (m.verb == kList) {
-      for (std::string_view name : {"continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "watch"}) query(name);
+      for (std::string_view name : {"continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "watch"})
+        query(name);
     }
   }
   void add_body(const Method& m, Value* out) const {
     const bool patch = m.verb == kPatch, deletes = m.verb == kDelete || m.verb == kDeleteCollection;
     Value schema = reference(dialect_, patch ? kPatchBody : deletes ? kDeleteBody : t_.schema);
     Value types = Value::array();
-    if (patch) for (std::string_view type : kPatchTypes) types.push(type);
-    else types.push("*/*");
+    if (patch)
+      for (std::string_view type : kPatchTypes) types.push(type);
+    else
+      types.push("*/*");
     if (dialect_ == Dialect::kV2) {
-      (*out)["parameters"].push(Value::object({{"in", "body"}, {"name", "body"}, {"required", !deletes}, {"schema", std::move(schema)}}));
+      (*out)["parameters"].push(
+          Value::object({{"in", "body"}, {"name", "body"}, {"required", !deletes}, {"schema", std::move(schema)}}));
       out->set("consumes", std::move(types));
       return;
     }

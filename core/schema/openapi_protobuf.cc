@@ -31,7 +31,9 @@ class Message {
   std::string out_;
 };
 
-Message named(std::string_view name, const Message& value) { return Message().text(1, name).message(2, value); }
+Message named(std::string_view name, const Message& value) {
+  return Message().text(1, name).message(2, value);
+}
 
 // x-… members are vendor extensions: NamedAny with YAML text, which JSON is.
 void add_extensions(const Value& v, uint32_t field, Message* out) {
@@ -49,7 +51,8 @@ Message schema_message(const Value& v) {
   if (v.has("items")) out.message(23, Message().message(1, schema_message(v["items"])));
   if (v.has("properties")) {
     Message properties;
-    for (const auto& [name, schema] : v["properties"].members()) properties.message(1, named(name, schema_message(schema)));
+    for (const auto& [name, schema] : v["properties"].members())
+      properties.message(1, named(name, schema_message(schema)));
     out.message(25, properties);
   }
   add_extensions(v, 31, &out);
@@ -65,7 +68,10 @@ Message parameter_message(const Value& v) {
     return Message().message(1, Message().message(1, body));
   }
   Message sub;
-  sub.flag(1, v["required"].boolean()).text(2, in).text(4, v["name"].str()).text(in == "query" ? 6 : 5, v["type"].str());
+  sub.flag(1, v["required"].boolean())
+      .text(2, in)
+      .text(4, v["name"].str())
+      .text(in == "query" ? 6 : 5, v["type"].str());
   const Message non_body = Message().message(in == "query" ? 3 : 4, sub);
   return Message().message(1, Message().message(2, non_body));
 }
@@ -88,7 +94,8 @@ Message operation_message(const Value& v) {
 }
 
 Message path_message(const Value& item) {
-  constexpr std::pair<std::string_view, uint32_t> kMethods[] = {{"get", 2}, {"put", 3}, {"post", 4}, {"delete", 5}, {"patch", 8}};
+  constexpr std::pair<std::string_view, uint32_t> kMethods[] = {
+      {"get", 2}, {"put", 3}, {"post", 4}, {"delete", 5}, {"patch", 8}};
   Message out;
   for (auto [method, field] : kMethods) {
     if (item.has(method)) out.message(field, operation_message(item[method]));
@@ -106,11 +113,13 @@ Bytes openapi_v2_protobuf() {
   if (!cached.empty()) return cached;
   Message document, paths, definitions;
   document.text(1, "2.0").message(2, Message().text(1, openapi::kTitle).text(2, openapi::kVersion));
-  openapi::each_path(Dialect::kV2, [](auto&) { return true; },
-                     [&](std::string_view path, const Value& item) { paths.message(2, named(path, path_message(item))); });
+  openapi::each_path(
+      Dialect::kV2, [](auto&) { return true; },
+      [&](std::string_view path, const Value& item) { paths.message(2, named(path, path_message(item))); });
   document.message(8, paths);
-  openapi::each_schema(Dialect::kV2, nullptr,
-                       [&](std::string_view name, const Value& schema) { definitions.message(1, named(name, schema_message(schema))); });
+  openapi::each_schema(Dialect::kV2, nullptr, [&](std::string_view name, const Value& schema) {
+    definitions.message(1, named(name, schema_message(schema)));
+  });
   document.message(9, definitions);
   cached = Bytes(document.data());
   return cached;

@@ -6,21 +6,31 @@ namespace {
 
 using json::Value;
 
-constexpr std::string_view kAlways[] = {"io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions", "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
+constexpr std::string_view kAlways[] = {"io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions",
+                                        "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
                                         "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"};
-constexpr std::string_view kQuantity = "io.k8s.apimachinery.pkg.api.resource.Quantity", kIntOrString = "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
-                           kTime = "io.k8s.apimachinery.pkg.apis.meta.v1.Time", kMicroTime = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime",
-                           kRaw = "io.k8s.apimachinery.pkg.runtime.RawExtension", kPatch = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
+constexpr std::string_view kQuantity = "io.k8s.apimachinery.pkg.api.resource.Quantity",
+                           kIntOrString = "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
+                           kTime = "io.k8s.apimachinery.pkg.apis.meta.v1.Time",
+                           kMicroTime = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime",
+                           kRaw = "io.k8s.apimachinery.pkg.runtime.RawExtension",
+                           kPatch = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 
 // Shapes that have a definition of their own.
 std::string_view named_shape(Shape shape) {
   switch (shape) {
-    case Shape::kQuantity: return kQuantity;
-    case Shape::kIntOrString: return kIntOrString;
-    case Shape::kTime: return kTime;
-    case Shape::kMicroTime: return kMicroTime;
-    case Shape::kAny: return kRaw;
-    default: return {};
+    case Shape::kQuantity:
+      return kQuantity;
+    case Shape::kIntOrString:
+      return kIntOrString;
+    case Shape::kTime:
+      return kTime;
+    case Shape::kMicroTime:
+      return kMicroTime;
+    case Shape::kAny:
+      return kRaw;
+    default:
+      return {};
   }
 }
 
@@ -34,7 +44,8 @@ Value named_schema(Dialect dialect, std::string_view name) {
   const bool v3 = dialect == Dialect::kV3;
   if (name == kQuantity && v3) return Value::object({{"oneOf", either({"string", "number"})}});
   if (name == kQuantity) return Value::object({{"type", "string"}});
-  if (name == kIntOrString && v3) return Value::object({{"format", "int-or-string"}, {"oneOf", either({"integer", "string"})}});
+  if (name == kIntOrString && v3)
+    return Value::object({{"format", "int-or-string"}, {"oneOf", either({"integer", "string"})}});
   if (name == kIntOrString) return Value::object({{"type", "string"}, {"format", "int-or-string"}});
   if (name == kTime || name == kMicroTime) return Value::object({{"type", "string"}, {"format", "date-time"}});
   return Value::object({{"type", "object"}});  // RawExtension, Patch
@@ -49,20 +60,30 @@ Value words(const Words& list) {
 Value shape_schema(Dialect dialect, Shape shape, const FieldInfo& field) {
   if (const std::string_view name = named_shape(shape); !name.empty()) return reference(dialect, name);
   switch (shape) {
-    case Shape::kString: return Value::object({{"type", "string"}});
-    case Shape::kBytes: return Value::object({{"type", "string"}, {"format", "byte"}});
-    case Shape::kInt32: return Value::object({{"type", "integer"}, {"format", "int32"}});
-    case Shape::kInt64: return Value::object({{"type", "integer"}, {"format", "int64"}});
-    case Shape::kDouble: return Value::object({{"type", "number"}, {"format", "double"}});
-    case Shape::kBool: return Value::object({{"type", "boolean"}});
-    case Shape::kObject: return reference(dialect, field.type()->name());
+    case Shape::kString:
+      return Value::object({{"type", "string"}});
+    case Shape::kBytes:
+      return Value::object({{"type", "string"}, {"format", "byte"}});
+    case Shape::kInt32:
+      return Value::object({{"type", "integer"}, {"format", "int32"}});
+    case Shape::kInt64:
+      return Value::object({{"type", "integer"}, {"format", "int64"}});
+    case Shape::kDouble:
+      return Value::object({{"type", "number"}, {"format", "double"}});
+    case Shape::kBool:
+      return Value::object({{"type", "boolean"}});
+    case Shape::kObject:
+      return reference(dialect, field.type()->name());
     case Shape::kArray: {
       // A list in a map is one of strings.
       const Shape item = field.shape() == Shape::kMap ? Shape::kString : field.item_shape();
       return Value::object({{"type", "array"}, {"items", shape_schema(dialect, item, field)}});
     }
-    case Shape::kMap: return Value::object({{"type", "object"}, {"additionalProperties", shape_schema(dialect, field.item_shape(), field)}});
-    default: return Value::object();
+    case Shape::kMap:
+      return Value::object(
+          {{"type", "object"}, {"additionalProperties", shape_schema(dialect, field.item_shape(), field)}});
+    default:
+      return Value::object();
   }
 }
 
@@ -74,8 +95,10 @@ void add_extensions(const FieldInfo& field, Value* out) {
     if (field.merge() == Merge::kMapByKeys) out->set("x-kubernetes-list-map-keys", words(field.list_keys()));
   }
   if (!field.patch_merge_key().empty()) out->set("x-kubernetes-patch-merge-key", field.patch_merge_key());
-  if (field.patch_merge()) out->set("x-kubernetes-patch-strategy", field.patch_retain_keys() ? "merge,retainKeys" : "merge");
-  else if (field.patch_retain_keys()) out->set("x-kubernetes-patch-strategy", "retainKeys");
+  if (field.patch_merge())
+    out->set("x-kubernetes-patch-strategy", field.patch_retain_keys() ? "merge,retainKeys" : "merge");
+  else if (field.patch_retain_keys())
+    out->set("x-kubernetes-patch-strategy", "retainKeys");
 }
 
 Value field_schema(Dialect dialect, const FieldInfo& field) {
@@ -108,13 +131,16 @@ Value type_schema(Dialect dialect, const TypeInfo& type) {
 }
 
 Value list_schema(Dialect dialect, const ResourceInfo& r) {
-  Value properties = Value::object({{"apiVersion", Value::object({{"type", "string"}})},
-                                    {"kind", Value::object({{"type", "string"}})},
-                                    {"metadata", reference(dialect, "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta")},
-                                    {"items", Value::object({{"type", "array"}, {"items", reference(dialect, r.type->name())}})}});
+  Value properties =
+      Value::object({{"apiVersion", Value::object({{"type", "string"}})},
+                     {"kind", Value::object({{"type", "string"}})},
+                     {"metadata", reference(dialect, "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta")},
+                     {"items", Value::object({{"type", "array"}, {"items", reference(dialect, r.type->name())}})}});
   std::string kind(r.kind);
   kind += "List";
-  return Value::object({{"type", "object"}, {"properties", std::move(properties)}, {"required", Value::array({"items"})},
+  return Value::object({{"type", "object"},
+                        {"properties", std::move(properties)},
+                        {"required", Value::array({"items"})},
                         {"x-kubernetes-group-version-kind", Value::array({kinds_of(r.group, r.version, kind)})}});
 }
 
@@ -136,7 +162,9 @@ Value reference(Dialect dialect, std::string_view name) {
   return Value::object({{"$ref", std::move(place)}});
 }
 
-std::string list_name(const ResourceInfo& r) { return std::string(r.type->name()) + "List"; }
+std::string list_name(const ResourceInfo& r) {
+  return std::string(r.type->name()) + "List";
+}
 
 std::set<std::string> schemas_of(std::string_view group, std::string_view version) {
   std::set<std::string> names = {std::string(kPatch)};

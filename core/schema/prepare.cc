@@ -21,14 +21,17 @@ Value first_status(const ResourceInfo& r, const Value& object) {
   if (r.kind == "Service") return Value::object({{"loadBalancer", Value::object()}});
   if (r.kind == "ReplicaSet") return Value::object({{"replicas", 0}});
   if (r.kind == "PodDisruptionBudget") {
-    return Value::object({{"currentHealthy", 0}, {"desiredHealthy", 0}, {"disruptionsAllowed", 0}, {"expectedPods", 0}});
+    return Value::object(
+        {{"currentHealthy", 0}, {"desiredHealthy", 0}, {"disruptionsAllowed", 0}, {"expectedPods", 0}});
   }
   return Value::object();
 }
 
 void copy_member(Value* to, const Value& from, std::string_view key) {
-  if (const Value* v = from.find(key)) to->set(key, *v);
-  else to->erase(key);
+  if (const Value* v = from.find(key))
+    to->set(key, *v);
+  else
+    to->erase(key);
 }
 
 // What a client may leave out of metadata, or may not change.
@@ -81,8 +84,10 @@ void keep_parts_of_pod(Operation operation, Value* object, const Value& old) {
 void prepare_create(const ResourceInfo& r, Value* object) {
   // A node keeps the status that it registers with.
   if (r.has_status() && r.kind != "Node") object->set("status", first_status(r, *object));
-  if (!generation_parts(r.kind).empty()) (*object)["metadata"].set("generation", 1);
-  else (*object)["metadata"].erase("generation");
+  if (!generation_parts(r.kind).empty())
+    (*object)["metadata"].set("generation", 1);
+  else
+    (*object)["metadata"].erase("generation");
   if (r.kind != "Namespace") return;
   Value& finalizers = (*object)["spec"]["finalizers"];
   for (const Value& f : finalizers.items()) {
@@ -100,7 +105,8 @@ void count_generation(const ResourceInfo& r, Value* object, const Value& old) {
   bool changed = false;
   for (std::string_view key : generation_parts(r.kind)) changed |= !(std::as_const(*object)[key] == old[key]);
   // Annotations of a Deployment are copied to its ReplicaSets, so they count.
-  if (r.kind == "Deployment") changed |= !(std::as_const(*object)["metadata"]["annotations"] == old["metadata"]["annotations"]);
+  if (r.kind == "Deployment")
+    changed |= !(std::as_const(*object)["metadata"]["annotations"] == old["metadata"]["annotations"]);
   if (changed) (*object)["metadata"].set("generation", old["metadata"]["generation"].integer() + 1);
 }
 
@@ -109,7 +115,8 @@ void count_generation(const ResourceInfo& r, Value* object, const Value& old) {
 void prepare(const ResourceInfo& resource, Value* object, const Value* old, Operation operation) {
   if (operation == Operation::kCreate || !old) return prepare_create(resource, object);
   if (operation == Operation::kUpdateStatus) keep_parts_of_status_update(resource, object, *old);
-  if (operation == Operation::kResize || operation == Operation::kEphemeralContainers) keep_parts_of_pod(operation, object, *old);
+  if (operation == Operation::kResize || operation == Operation::kEphemeralContainers)
+    keep_parts_of_pod(operation, object, *old);
   keep_metadata(object, *old);
   if (operation == Operation::kUpdate) prepare_update(resource, object, *old);
   if (operation != Operation::kUpdateStatus) count_generation(resource, object, *old);

@@ -29,14 +29,17 @@ class Pruner {
   bool absent(const FieldInfo& field, json::Value* value, const FieldPath& path) {
     if (value->is_null()) return true;
     switch (field.shape()) {
-      case Shape::kObject: object(*field.type(), value, path); return false;
+      case Shape::kObject:
+        object(*field.type(), value, path);
+        return false;
       case Shape::kArray:
         if (value->is_array() && !value->empty()) items(field, value, path);
         return value->is_array() && value->empty() && !field.required();
       case Shape::kMap:
         if (value->is_object() && !value->empty()) entries(field, value, path);
         return value->is_object() && value->empty() && !field.required();
-      default: return false;
+      default:
+        return false;
     }
   }
   void items(const FieldInfo& field, json::Value* value, const FieldPath& path) {
@@ -55,11 +58,16 @@ class Pruner {
   }
   static json::Value zero(Shape shape) {
     switch (shape) {
-      case Shape::kString: return "";
-      case Shape::kObject: return json::Value::object();
-      case Shape::kQuantity: return "0";
-      case Shape::kBytes: return "";
-      default: return nullptr;
+      case Shape::kString:
+        return "";
+      case Shape::kObject:
+        return json::Value::object();
+      case Shape::kQuantity:
+        return "0";
+      case Shape::kBytes:
+        return "";
+      default:
+        return nullptr;
     }
   }
 

@@ -5,22 +5,20 @@
 namespace lotse::schema {
 namespace {
 
-bool is_positive(const json::Value& v) {
+Quantity amount(const json::Value& v) {
   auto q = Quantity::parse(v.is_string() ? v.str() : v.number_text());
-  return q.ok() && !q->is_zero() && !q->negative();
+  return q.ok() && !q->negative() ? *q : Quantity();
 }
 
-struct Tally { bool any = false, all_limited = true; };
+struct Tally {
+  bool any = false, all_limited = true;
+};
 
 void count(const json::Value& resources, Tally* t) {
   for (std::string_view name : {"cpu", "memory"}) {
-    const json::Value &request = resources["requests"][name], &limit = resources["limits"][name];
-    const bool limited = is_positive(limit);
-    t->any |= limited || is_positive(request);
-    if (!limited) t->all_limited = false;
-    if (limited && is_positive(request) && Quantity::parse(request.str())->compare(*Quantity::parse(limit.str())) != 0) {
-      t->all_limited = false;
-    }
+    const Quantity request = amount(resources["requests"][name]), limit = amount(resources["limits"][name]);
+    t->any |= !limit.is_zero() || !request.is_zero();
+    if (limit.is_zero() || (!request.is_zero() && request.compare(limit) != 0)) t->all_limited = false;
   }
 }
 

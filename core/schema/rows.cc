@@ -13,7 +13,9 @@ std::string age(const Value& time, WallTime now) {
   return format_age(std::max(now - *then, Duration(0)));
 }
 
-std::string or_none(std::string text) { return text.empty() ? "<none>" : text; }
+std::string or_none(std::string text) {
+  return text.empty() ? "<none>" : text;
+}
 
 std::string label_text(const Value& map) {
   std::string out;
@@ -36,16 +38,18 @@ std::string text_of(const Value& v, std::string_view fallback) {
 
 Cells row_deployment(const Value& o, WallTime now) {
   const Value& s = o["status"];
-  Cells cells = {o["metadata"]["name"], std::to_string(s["readyReplicas"].integer()) + "/" + std::to_string(o["spec"]["replicas"].integer()),
-                 s["updatedReplicas"].integer(), s["availableReplicas"].integer(), age(o["metadata"]["creationTimestamp"], now)};
+  Cells cells = {o["metadata"]["name"],
+                 std::to_string(s["readyReplicas"].integer()) + "/" + std::to_string(o["spec"]["replicas"].integer()),
+                 s["updatedReplicas"].integer(), s["availableReplicas"].integer(),
+                 age(o["metadata"]["creationTimestamp"], now)};
   append_workload(o, &cells);
   return cells;
 }
 
 Cells row_replica_set(const Value& o, WallTime now) {
   const Value& s = o["status"];
-  Cells cells = {o["metadata"]["name"], o["spec"]["replicas"].integer(), s["replicas"].integer(), s["readyReplicas"].integer(),
-                 age(o["metadata"]["creationTimestamp"], now)};
+  Cells cells = {o["metadata"]["name"], o["spec"]["replicas"].integer(), s["replicas"].integer(),
+                 s["readyReplicas"].integer(), age(o["metadata"]["creationTimestamp"], now)};
   append_workload(o, &cells);
   return cells;
 }
@@ -57,7 +61,8 @@ Cells row_controller_revision(const Value& o, WallTime now) {
     owner = ref["kind"].str();
     for (char& c : owner) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     const std::string_view version = ref["apiVersion"].str();
-    if (const size_t slash = version.find('/'); slash != version.npos) owner += "." + std::string(version.substr(0, slash));
+    if (const size_t slash = version.find('/'); slash != version.npos)
+      owner += "." + std::string(version.substr(0, slash));
     owner += "/" + std::string(ref["name"].str());
   }
   return {o["metadata"]["name"], or_none(owner), o["revision"].integer(), age(o["metadata"]["creationTimestamp"], now)};
@@ -65,7 +70,8 @@ Cells row_controller_revision(const Value& o, WallTime now) {
 
 Cells row_pod_template(const Value& o, WallTime) {
   const Value& containers = o["template"]["spec"]["containers"];
-  return {o["metadata"]["name"], joined(containers, "name"), joined(containers, "image"), label_text(o["template"]["metadata"]["labels"])};
+  return {o["metadata"]["name"], joined(containers, "name"), joined(containers, "image"),
+          label_text(o["template"]["metadata"]["labels"])};
 }
 
 // Cells after the name and before the age, for kinds that need no more than a line.
@@ -77,7 +83,8 @@ Cells simple_cells(std::string_view kind, const Value& o) {
   if (kind == "Lease") return {o["spec"]["holderIdentity"].str()};
   if (kind == "PriorityClass") return {o["value"].integer(), o["globalDefault"].boolean()};
   if (kind == "PodDisruptionBudget") {
-    return {text_of(o["spec"]["minAvailable"], "N/A"), text_of(o["spec"]["maxUnavailable"], "N/A"), o["status"]["disruptionsAllowed"].integer()};
+    return {text_of(o["spec"]["minAvailable"], "N/A"), text_of(o["spec"]["maxUnavailable"], "N/A"),
+            o["status"]["disruptionsAllowed"].integer()};
   }
   return {};
 }
@@ -86,10 +93,19 @@ struct KindRow {
   std::string_view kind;
   Cells (*row)(const Value&, WallTime);
 };
-constexpr KindRow kRows[] = {{"Pod", row_pod}, {"Service", row_service}, {"Endpoints", row_endpoints}, {"EndpointSlice", row_endpoint_slice},
-                             {"Node", row_node}, {"Event", row_event}, {"Deployment", row_deployment}, {"ReplicaSet", row_replica_set},
-                             {"ControllerRevision", row_controller_revision}, {"PodTemplate", row_pod_template}, {"ResourceQuota", row_quota},
-                             {"RoleBinding", row_binding}, {"ClusterRoleBinding", row_binding}};
+constexpr KindRow kRows[] = {{"Pod", row_pod},
+                             {"Service", row_service},
+                             {"Endpoints", row_endpoints},
+                             {"EndpointSlice", row_endpoint_slice},
+                             {"Node", row_node},
+                             {"Event", row_event},
+                             {"Deployment", row_deployment},
+                             {"ReplicaSet", row_replica_set},
+                             {"ControllerRevision", row_controller_revision},
+                             {"PodTemplate", row_pod_template},
+                             {"ResourceQuota", row_quota},
+                             {"RoleBinding", row_binding},
+                             {"ClusterRoleBinding", row_binding}};
 
 }  // namespace
 

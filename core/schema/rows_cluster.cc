@@ -33,15 +33,20 @@ std::string address(const Value& node, std::string_view type) {
   return "<none>";
 }
 
-std::string or_unknown(const Value& v) { return v.str().empty() ? "<unknown>" : std::string(v.str()); }
+std::string or_unknown(const Value& v) {
+  return v.str().empty() ? "<unknown>" : std::string(v.str());
+}
 
-const Value& either(const Value& o, std::string_view a, std::string_view b) { return o.has(a) ? o[a] : o[b]; }
+const Value& either(const Value& o, std::string_view a, std::string_view b) {
+  return o.has(a) ? o[a] : o[b];
+}
 
 std::string quota_part(const Value& quota, bool limits) {
   std::string out;
   for (const auto& [name, hard] : quota["status"]["hard"].members()) {
     if (name.starts_with("limits") != limits) continue;
-    out += (out.empty() ? "" : ", ") + name + ": " + std::string(quota["status"]["used"][name].str("0")) + "/" + std::string(hard.str());
+    out += (out.empty() ? "" : ", ") + name + ": " + std::string(quota["status"]["used"][name].str("0")) + "/" +
+           std::string(hard.str());
   }
   return out;
 }
@@ -50,14 +55,18 @@ std::string quota_part(const Value& quota, bool limits) {
 
 Cells row_node(const Value& node, WallTime now) {
   const Value& info = node["status"]["nodeInfo"];
-  return {node["metadata"]["name"], node_status(node), roles(node["metadata"]["labels"]), age(node["metadata"]["creationTimestamp"], now),
-          info["kubeletVersion"].str(), address(node, "InternalIP"), address(node, "ExternalIP"), or_unknown(info["osImage"]),
+  return {node["metadata"]["name"],          node_status(node),
+          roles(node["metadata"]["labels"]), age(node["metadata"]["creationTimestamp"], now),
+          info["kubeletVersion"].str(),      address(node, "InternalIP"),
+          address(node, "ExternalIP"),       or_unknown(info["osImage"]),
           or_unknown(info["kernelVersion"]), or_unknown(info["containerRuntimeVersion"])};
 }
 
 Cells row_event(const Value& event, WallTime now) {
-  const Value &about = either(event, "involvedObject", "regarding"), &source = either(event, "source", "deprecatedSource");
-  const Value &first_time = either(event, "firstTimestamp", "deprecatedFirstTimestamp"), &last_time = either(event, "lastTimestamp", "deprecatedLastTimestamp");
+  const Value &about = either(event, "involvedObject", "regarding"),
+              &source = either(event, "source", "deprecatedSource");
+  const Value &first_time = either(event, "firstTimestamp", "deprecatedFirstTimestamp"),
+              &last_time = either(event, "lastTimestamp", "deprecatedLastTimestamp");
   const std::string first = age(first_time.is_null() ? event["eventTime"] : first_time, now);
   std::string last = last_time.is_null() ? first : age(last_time, now);
   int64_t count = std::max<int64_t>(1, either(event, "count", "deprecatedCount").integer());
@@ -72,7 +81,9 @@ Cells row_event(const Value& event, WallTime now) {
   if (!source["host"].str().empty()) from += ", " + std::string(source["host"].str());
   std::string_view message = either(event, "message", "note").str();
   while (!message.empty() && (message.back() == '\n' || message.back() == ' ')) message.remove_suffix(1);
-  return {last, event["type"].str(), event["reason"].str(), target, about["fieldPath"].str(), from, message, first, count, event["metadata"]["name"]};
+  return {
+      last,  event["type"].str(),      event["reason"].str(), target, about["fieldPath"].str(), from, message, first,
+      count, event["metadata"]["name"]};
 }
 
 Cells row_binding(const Value& binding, WallTime now) {
@@ -85,12 +96,17 @@ Cells row_binding(const Value& binding, WallTime now) {
     *list += s["name"].str();
   }
   const Value& ref = binding["roleRef"];
-  return {binding["metadata"]["name"], std::string(ref["kind"].str()) + "/" + std::string(ref["name"].str()),
-          age(binding["metadata"]["creationTimestamp"], now), users, groups, accounts};
+  return {binding["metadata"]["name"],
+          std::string(ref["kind"].str()) + "/" + std::string(ref["name"].str()),
+          age(binding["metadata"]["creationTimestamp"], now),
+          users,
+          groups,
+          accounts};
 }
 
 Cells row_quota(const Value& quota, WallTime now) {
-  return {quota["metadata"]["name"], quota_part(quota, false), quota_part(quota, true), age(quota["metadata"]["creationTimestamp"], now)};
+  return {quota["metadata"]["name"], quota_part(quota, false), quota_part(quota, true),
+          age(quota["metadata"]["creationTimestamp"], now)};
 }
 
 }  // namespace lotse::schema

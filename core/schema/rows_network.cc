@@ -8,7 +8,9 @@ using json::Value;
 
 constexpr size_t kShownMax = 3;
 
-std::string comma(std::string list, std::string_view next) { return list + (list.empty() ? "" : ",") + std::string(next); }
+std::string comma(std::string list, std::string_view next) {
+  return list + (list.empty() ? "" : ",") + std::string(next);
+}
 
 std::string external_ip(const Value& service) {
   const Value& spec = service["spec"];
@@ -54,8 +56,9 @@ std::string host_port(std::string_view ip, int64_t port) {
 Cells row_service(const Value& service, WallTime now) {
   const Value& spec = service["spec"];
   std::string ip(spec["clusterIPs"].at(0).str(spec["clusterIP"].str()));
-  return {service["metadata"]["name"], spec["type"], or_none(std::move(ip)), external_ip(service), ports(spec),
-          age(service["metadata"]["creationTimestamp"], now), label_text(spec["selector"])};
+  return {service["metadata"]["name"], spec["type"], or_none(std::move(ip)),
+          external_ip(service),        ports(spec),  age(service["metadata"]["creationTimestamp"], now),
+          label_text(spec["selector"])};
 }
 
 Cells row_endpoints(const Value& endpoints, WallTime now) {
@@ -63,10 +66,12 @@ Cells row_endpoints(const Value& endpoints, WallTime now) {
   for (const Value& subset : endpoints["subsets"].items()) {
     for (const Value& address : subset["addresses"].items()) {
       if (subset["ports"].empty()) all.emplace_back(address["ip"].str());
-      for (const Value& port : subset["ports"].items()) all.push_back(host_port(address["ip"].str(), port["port"].integer()));
+      for (const Value& port : subset["ports"].items())
+        all.push_back(host_port(address["ip"].str(), port["port"].integer()));
     }
   }
-  return {endpoints["metadata"]["name"], shortened(all, "<none>"), age(endpoints["metadata"]["creationTimestamp"], now)};
+  return {endpoints["metadata"]["name"], shortened(all, "<none>"),
+          age(endpoints["metadata"]["creationTimestamp"], now)};
 }
 
 Cells row_endpoint_slice(const Value& slice, WallTime now) {

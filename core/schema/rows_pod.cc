@@ -50,9 +50,12 @@ bool init_containers(const Value& pod, Summary* s, int64_t* sidecar_restarts, st
       s->ready += c["ready"].boolean();
       continue;
     }
-    if (!terminated.is_null()) s->reason = "Init:" + exit_text(terminated);
-    else if (!waiting["reason"].str().empty() && waiting["reason"].str() != "PodInitializing") s->reason = "Init:" + std::string(waiting["reason"].str());
-    else s->reason = "Init:" + std::to_string(i) + "/" + std::to_string(pod["spec"]["initContainers"].size());
+    if (!terminated.is_null())
+      s->reason = "Init:" + exit_text(terminated);
+    else if (!waiting["reason"].str().empty() && waiting["reason"].str() != "PodInitializing")
+      s->reason = "Init:" + std::string(waiting["reason"].str());
+    else
+      s->reason = "Init:" + std::to_string(i) + "/" + std::to_string(pod["spec"]["initContainers"].size());
     return true;
   }
   return false;
@@ -95,8 +98,10 @@ Summary summarize(const Value& pod) {
     main_containers(pod, &s);
   }
   if (pod["metadata"]["deletionTimestamp"].is_null()) return s;
-  if (why == "NodeLost") s.reason = "Unknown";
-  else if (phase != "Succeeded" && phase != "Failed") s.reason = "Terminating";
+  if (why == "NodeLost")
+    s.reason = "Unknown";
+  else if (phase != "Succeeded" && phase != "Failed")
+    s.reason = "Terminating";
   return s;
 }
 
@@ -113,12 +118,19 @@ std::string gates(const Value& pod) {
 Cells row_pod(const Value& pod, WallTime now) {
   const Summary s = summarize(pod);
   std::string restarts = std::to_string(s.restarts);
-  if (s.restarts != 0 && s.last_restart) restarts += " (" + format_age(std::max(now - *s.last_restart, Duration(0))) + " ago)";
+  if (s.restarts != 0 && s.last_restart)
+    restarts += " (" + format_age(std::max(now - *s.last_restart, Duration(0))) + " ago)";
   const Value& status = pod["status"];
   std::string ip(status["podIPs"].at(0)["ip"].str(status["podIP"].str()));
-  return {pod["metadata"]["name"], std::to_string(s.ready) + "/" + std::to_string(s.total), s.reason, restarts,
-          age(pod["metadata"]["creationTimestamp"], now), or_none(std::move(ip)), or_none(std::string(pod["spec"]["nodeName"].str())),
-          or_none(std::string(status["nominatedNodeName"].str())), gates(pod)};
+  return {pod["metadata"]["name"],
+          std::to_string(s.ready) + "/" + std::to_string(s.total),
+          s.reason,
+          restarts,
+          age(pod["metadata"]["creationTimestamp"], now),
+          or_none(std::move(ip)),
+          or_none(std::string(pod["spec"]["nodeName"].str())),
+          or_none(std::string(status["nominatedNodeName"].str())),
+          gates(pod)};
 }
 
 }  // namespace lotse::schema

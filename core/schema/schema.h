@@ -124,6 +124,7 @@ const ResourceInfo& storage(const ResourceInfo& resource);
 void convert(const ResourceInfo& from, const ResourceInfo& to, json::Value* object);
 
 // kUpdateStatus is an update through the status subresource; resize, ephemeralcontainers and binding have their own.
+// An object's way in: check_types, prune, apply_defaults, prepare, then what the api adds (uid, addresses), validate.
 enum class Operation : uint8_t { kCreate, kUpdate, kUpdateStatus, kResize, kEphemeralContainers };
 
 // Removes fields that the table does not know. Their paths go to unknown ("spec.foo"), for fieldValidation Warn and Strict.
@@ -135,8 +136,8 @@ Status check_types(const ResourceInfo& resource, const json::Value& object);
 void apply_defaults(const ResourceInfo& resource, json::Value* object, const json::Value* old);
 // Everything else: names, labels, metadata, immutable fields, cross-field rules. `old` is null on create.
 std::vector<Cause> validate(const ResourceInfo& resource, const json::Value& object, const json::Value* old, Operation operation);
-// On create and update, before apply_defaults and validate: wipes status or keeps the old one (kUpdateStatus: keeps the old
-// spec and most metadata), sets generation, as upstream's strategies do.
+// On create and update, after apply_defaults and before validate (a generation counts changes of what was filled in):
+// wipes status or keeps the old one (kUpdateStatus: keeps the old spec and most metadata), as upstream's strategies do.
 void prepare(const ResourceInfo& resource, json::Value* object, const json::Value* old, Operation operation);
 Result<json::Value> strategic_merge(const TypeInfo& type, json::Value original, const json::Value& patch);
 // The cells of a Table row, one a column, as upstream's printers give them.

@@ -10,8 +10,9 @@ using json::Value;
 constexpr std::string_view kPatch = "$patch", kRetainKeys = "$retainKeys", kOrder = "$setElementOrder/",
                            kDeleteFrom = "$deleteFromPrimitiveList/";
 
-Status malformed(std::string what) { return Status(Reason::kBadRequest, "invalid strategic merge patch: " + std::move(what)); }
-
+Status malformed(std::string what) {
+  return Status(Reason::kBadRequest, "invalid strategic merge patch: " + std::move(what));
+}
 
 bool contains(const Value& list, const Value& wanted) {
   return std::find(list.items().begin(), list.items().end(), wanted) != list.items().end();
@@ -31,7 +32,9 @@ Value without_directives(const Value& patch, bool drop_nulls) {
   if (!patch.is_object()) return patch;
   Value out = Value::object();
   for (const auto& [key, value] : patch.members()) {
-    if (key.starts_with('$') && (key == kPatch || key == kRetainKeys || key.starts_with(kOrder) || key.starts_with(kDeleteFrom))) continue;
+    if (key.starts_with('$') &&
+        (key == kPatch || key == kRetainKeys || key.starts_with(kOrder) || key.starts_with(kDeleteFrom)))
+      continue;
     if (value.is_null() && drop_nulls) continue;
     out.set(key, without_directives(value, drop_nulls));
   }
@@ -78,13 +81,15 @@ class Merger {
       if (field && field->shape() == Shape::kObject) return object(field->type(), std::move(original), patch);
       return object(nullptr, std::move(original), patch);
     }
-    if (!patch.is_array() || !field || field->shape() != Shape::kArray || !field->patch_merge()) return without_directives(patch, false);
+    if (!patch.is_array() || !field || field->shape() != Shape::kArray || !field->patch_merge())
+      return without_directives(patch, false);
     const std::string_view key = field->patch_merge_key();
     if (key.empty()) return set(std::move(original), patch, order);
     return list(*field, key, std::move(original), patch, order);
   }
 
-  Result<Value> list(const FieldInfo& field, std::string_view key, Value original, const Value& patch, const Value& order) {
+  Result<Value> list(const FieldInfo& field, std::string_view key, Value original, const Value& patch,
+                     const Value& order) {
     for (const Value& item : patch.items()) {
       if (!item.is_object()) return malformed("the items of \"" + std::string(field.name()) + "\" are objects");
       if (item[kPatch].str() == "replace") return without_directives(patch, true);
@@ -95,7 +100,8 @@ class Merger {
       const std::string_view directive = item[kPatch].str();
       const Value* wanted = item.find(key);
       if (!wanted) {
-        return malformed("an item of \"" + std::string(field.name()) + "\" has no \"" + std::string(key) + "\", its merge key");
+        return malformed("an item of \"" + std::string(field.name()) + "\" has no \"" + std::string(key) +
+                         "\", its merge key");
       }
       auto same = [&](const Value& v) { return v[key] == *wanted; };
       if (directive == "delete") {
@@ -130,7 +136,10 @@ class Merger {
       }
       return std::nullopt;
     };
-    struct Ranked { size_t rank; Value item; };
+    struct Ranked {
+      size_t rank;
+      Value item;
+    };
     std::vector<Ranked> ranked;
     size_t last = 0;  // unnamed items take the rank of what stands before them
     for (Value& item : list->array_items()) {
@@ -161,7 +170,8 @@ class Merger {
       if (!name.starts_with(kDeleteFrom)) continue;
       if (!gone.is_array()) return malformed(name + " is a list");
       Value* list = original->find(name.substr(kDeleteFrom.size()));
-      if (list && list->is_array()) std::erase_if(list->array_items(), [&](const Value& v) { return contains(gone, v); });
+      if (list && list->is_array())
+        std::erase_if(list->array_items(), [&](const Value& v) { return contains(gone, v); });
     }
     return {};
   }

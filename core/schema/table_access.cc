@@ -3,11 +3,15 @@
 namespace lotse::schema {
 namespace {
 
-const table::Extra* extra(const FieldInfo& f) { return f.extra_ == table::kNone ? nullptr : &table::kExtras[f.extra_]; }
+const table::Extra* extra(const FieldInfo& f) {
+  return f.extra_ == table::kNone ? nullptr : &table::kExtras[f.extra_];
+}
 
 }  // namespace
 
-std::string_view Text::view() const { return {table::kPool + offset, size}; }
+std::string_view Text::view() const {
+  return {table::kPool + offset, size};
+}
 
 bool Words::contains(std::string_view word) const {
   for (std::string_view w : *this) {
@@ -16,9 +20,15 @@ bool Words::contains(std::string_view word) const {
   return false;
 }
 
-const TypeInfo* FieldInfo::type() const { return type_ == table::kNone ? nullptr : &table::kTypes[type_]; }
-std::string_view FieldInfo::patch_merge_key() const { return extra(*this) ? extra(*this)->merge_key.view() : std::string_view(); }
-std::string_view FieldInfo::fallback() const { return extra(*this) ? extra(*this)->fallback.view() : std::string_view(); }
+const TypeInfo* FieldInfo::type() const {
+  return type_ == table::kNone ? nullptr : &table::kTypes[type_];
+}
+std::string_view FieldInfo::patch_merge_key() const {
+  return extra(*this) ? extra(*this)->merge_key.view() : std::string_view();
+}
+std::string_view FieldInfo::fallback() const {
+  return extra(*this) ? extra(*this)->fallback.view() : std::string_view();
+}
 Words FieldInfo::list_keys() const {
   auto* e = extra(*this);
   return e ? Words(table::kWords + e->keys, e->key_count) : Words(nullptr, 0);
@@ -28,14 +38,18 @@ Words FieldInfo::choices() const {
   return e ? Words(table::kWords + e->choices, e->choice_count) : Words(nullptr, 0);
 }
 
-std::span<const FieldInfo> TypeInfo::fields() const { return {table::kFields + first_, count_}; }
+std::span<const FieldInfo> TypeInfo::fields() const {
+  return {table::kFields + first_, count_};
+}
 const FieldInfo* TypeInfo::field(std::string_view name) const {
   auto all = fields();
   auto it = std::lower_bound(all.begin(), all.end(), name, [](auto& f, std::string_view n) { return f.name() < n; });
   return it != all.end() && it->name() == name ? &*it : nullptr;
 }
 
-bool ResourceInfo::has_status() const { return subresource("status") != nullptr; }
+bool ResourceInfo::has_status() const {
+  return subresource("status") != nullptr;
+}
 const SubresourceInfo* ResourceInfo::subresource(std::string_view name) const {
   for (const SubresourceInfo& s : subresources) {
     if (s.name == name) return &s;
@@ -46,7 +60,9 @@ std::string ResourceInfo::api_version() const {
   return group.empty() ? std::string(version) : std::string(group) + "/" + std::string(version);
 }
 
-std::span<const ResourceInfo* const> all() { return {table::kServed, table::kServedCount}; }
+std::span<const ResourceInfo* const> all() {
+  return {table::kServed, table::kServedCount};
+}
 
 const ResourceInfo* find(std::string_view group, std::string_view version, std::string_view resource) {
   for (const ResourceInfo* r : all()) {

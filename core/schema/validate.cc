@@ -64,14 +64,29 @@ struct KindRules {
   std::string_view kind;
   void (*rules)(const Rules&);
 };
-constexpr KindRules kKinds[] = {
-    {"Pod", validate_pod}, {"Service", validate_service}, {"Endpoints", validate_endpoints}, {"EndpointSlice", validate_endpoint_slice},
-    {"Deployment", validate_deployment}, {"ReplicaSet", validate_replica_set}, {"ControllerRevision", validate_controller_revision},
-    {"Role", validate_role}, {"ClusterRole", validate_role}, {"RoleBinding", validate_role_binding}, {"Scale", validate_scale},
-    {"ClusterRoleBinding", validate_role_binding}, {"ConfigMap", validate_config_map}, {"Secret", validate_secret},
-    {"Namespace", validate_namespace}, {"Node", validate_node}, {"Event", validate_event}, {"Lease", validate_lease},
-    {"PriorityClass", validate_priority_class}, {"PodDisruptionBudget", validate_disruption_budget},
-    {"PodTemplate", [](const Rules& r) { validate_pod_template(r.object["template"], FieldPath("template"), &r.errors); }}};
+constexpr KindRules kKinds[] = {{"Pod", validate_pod},
+                                {"Service", validate_service},
+                                {"Endpoints", validate_endpoints},
+                                {"EndpointSlice", validate_endpoint_slice},
+                                {"Deployment", validate_deployment},
+                                {"ReplicaSet", validate_replica_set},
+                                {"ControllerRevision", validate_controller_revision},
+                                {"Role", validate_role},
+                                {"ClusterRole", validate_role},
+                                {"RoleBinding", validate_role_binding},
+                                {"Scale", validate_scale},
+                                {"ClusterRoleBinding", validate_role_binding},
+                                {"ConfigMap", validate_config_map},
+                                {"Secret", validate_secret},
+                                {"Namespace", validate_namespace},
+                                {"Node", validate_node},
+                                {"Event", validate_event},
+                                {"Lease", validate_lease},
+                                {"PriorityClass", validate_priority_class},
+                                {"PodDisruptionBudget", validate_disruption_budget},
+                                {"PodTemplate", [](const Rules& r) {
+                                   validate_pod_template(r.object["template"], FieldPath("template"), &r.errors);
+                                 }}};
 
 }  // namespace
 

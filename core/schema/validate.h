@@ -27,7 +27,8 @@ void validate_pod_template(const json::Value& pod_template, const FieldPath& pat
 void validate_volumes(const json::Value& volumes, const FieldPath& path, Errors* errors);
 void validate_containers(const json::Value& spec, const FieldPath& path, Errors* errors);
 void validate_env(const json::Value& container, const FieldPath& path, Errors* errors);
-void validate_probes(const json::Value& container, bool is_init, bool is_sidecar, const FieldPath& path, Errors* errors);
+void validate_probes(const json::Value& container, bool is_init, bool is_sidecar, const FieldPath& path,
+                     Errors* errors);
 void validate_resources(const json::Value& resources, const FieldPath& path, Errors* errors);
 void validate_scheduling(const json::Value& spec, const FieldPath& path, Errors* errors);
 void validate_security(const json::Value& spec, const FieldPath& path, Errors* errors);

@@ -11,9 +11,12 @@ using json::Value;
 void check_endpoint_ip(std::string_view ip, const FieldPath& path, Errors* errors) {
   if (auto why = ip_address(ip); !why.empty()) return errors->invalid(path, ip, why);
   if (ip == "0.0.0.0" || ip == "::") errors->invalid(path, ip, "may not be unspecified (0.0.0.0 or ::)");
-  if (ip.starts_with("127.") || ip == "::1") errors->invalid(path, ip, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
-  if (ip.starts_with("169.254.") || ip.starts_with("fe80:")) errors->invalid(path, ip, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
-  if (ip.starts_with("224.0.0.") || ip.starts_with("ff02:")) errors->invalid(path, ip, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
+  if (ip.starts_with("127.") || ip == "::1")
+    errors->invalid(path, ip, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
+  if (ip.starts_with("169.254.") || ip.starts_with("fe80:"))
+    errors->invalid(path, ip, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+  if (ip.starts_with("224.0.0.") || ip.starts_with("ff02:"))
+    errors->invalid(path, ip, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
 }
 
 void check_subset(const Value& subset, const FieldPath& path, Errors* errors) {
@@ -25,8 +28,10 @@ void check_subset(const Value& subset, const FieldPath& path, Errors* errors) {
     for (size_t i = 0; i < subset[key].size(); ++i) {
       const Value& address = subset[key].at(i);
       const FieldPath at = list.index(i);
-      if (const std::string_view host = address["hostname"].str(); !host.empty()) errors->check(at.child("hostname"), host, dns_label(host));
-      if (const std::string_view node = address["nodeName"].str(); !node.empty()) errors->check(at.child("nodeName"), node, dns_subdomain(node));
+      if (const std::string_view host = address["hostname"].str(); !host.empty())
+        errors->check(at.child("hostname"), host, dns_label(host));
+      if (const std::string_view node = address["nodeName"].str(); !node.empty())
+        errors->check(at.child("nodeName"), node, dns_subdomain(node));
       check_endpoint_ip(address["ip"].str(), at.child("ip"), errors);
     }
   }
@@ -51,7 +56,8 @@ void check_slice_address(std::string_view type, std::string_view address, const 
 
 void validate_endpoints(const Rules& r) {
   const FieldPath subsets("subsets");
-  for (size_t i = 0; i < r.object["subsets"].size(); ++i) check_subset(r.object["subsets"].at(i), subsets.index(i), &r.errors);
+  for (size_t i = 0; i < r.object["subsets"].size(); ++i)
+    check_subset(r.object["subsets"].at(i), subsets.index(i), &r.errors);
 }
 
 void validate_endpoint_slice(const Rules& r) {
@@ -63,9 +69,12 @@ void validate_endpoint_slice(const Rules& r) {
     const Value& e = all.at(i);
     const FieldPath at = endpoints.index(i), addresses = at.child("addresses");
     if (e["addresses"].size() > 100) r.errors.too_many(addresses, e["addresses"].size(), 100);
-    for (size_t a = 0; a < e["addresses"].size(); ++a) check_slice_address(type, e["addresses"].at(a).str(), addresses.index(a), &r.errors);
-    if (const std::string_view host = e["hostname"].str(); !host.empty()) r.errors.check(at.child("hostname"), host, dns_label(host));
-    if (const std::string_view node = e["nodeName"].str(); !node.empty()) r.errors.check(at.child("nodeName"), node, dns_subdomain(node));
+    for (size_t a = 0; a < e["addresses"].size(); ++a)
+      check_slice_address(type, e["addresses"].at(a).str(), addresses.index(a), &r.errors);
+    if (const std::string_view host = e["hostname"].str(); !host.empty())
+      r.errors.check(at.child("hostname"), host, dns_label(host));
+    if (const std::string_view node = e["nodeName"].str(); !node.empty())
+      r.errors.check(at.child("nodeName"), node, dns_subdomain(node));
   }
   std::set<std::string_view> names;
   if (all_ports.size() > 20000) r.errors.too_many(ports, all_ports.size(), 20000);

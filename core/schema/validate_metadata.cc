@@ -23,8 +23,10 @@ void validate_owners(const Value& owners, const FieldPath& path, Errors* errors)
     const Value& owner = owners.at(i);
     const FieldPath at = path.index(i);
     const std::string_view version = owner["apiVersion"].str();
-    if (version.empty()) errors->invalid(at.child("apiVersion"), owner["apiVersion"].str(), "must not be empty");
-    else if (std::count(version.begin(), version.end(), '/') > 1) errors->invalid(at.child("apiVersion"), version, "is no group and version");
+    if (version.empty())
+      errors->invalid(at.child("apiVersion"), owner["apiVersion"].str(), "must not be empty");
+    else if (std::count(version.begin(), version.end(), '/') > 1)
+      errors->invalid(at.child("apiVersion"), version, "is no group and version");
     for (std::string_view key : {"kind", "name", "uid"}) {
       if (owner[key].str().empty()) errors->invalid(at.child(key), "", "must not be empty");
     }
@@ -43,14 +45,16 @@ void validate_finalizers(const Value& finalizers, const FieldPath& path, Errors*
 }
 
 void validate_metadata_update(const Value& now, const Value& before, const FieldPath& path, Errors* errors) {
-  for (std::string_view key : {"name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"}) {
+  for (std::string_view key :
+       {"name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"}) {
     check_unchanged(now[key], before[key], path.child(key), errors);
   }
   if (before["deletionTimestamp"].is_null()) return;
   for (const Value& f : now["finalizers"].items()) {
     const auto& had = before["finalizers"].items();
     if (std::find(had.begin(), had.end(), f) == had.end()) {
-      errors->forbidden(path.child("finalizers"), "no new finalizers can be added to an object that is being deleted: " + std::string(f.str()));
+      errors->forbidden(path.child("finalizers"),
+                        "no new finalizers can be added to an object that is being deleted: " + std::string(f.str()));
     }
   }
 }
@@ -88,7 +92,8 @@ void validate_metadata(const Rules& r) {
   const Value& meta = r.object["metadata"];
   const FieldPath path("metadata");
   const std::string_view name = meta["name"].str(), generate = meta["generateName"].str(), ns = meta["namespace"].str();
-  for (const std::string& why : generate.empty() ? std::vector<std::string>() : check_name(r.resource, generate, true)) {
+  for (const std::string& why :
+       generate.empty() ? std::vector<std::string>() : check_name(r.resource, generate, true)) {
     r.errors.invalid(path.child("generateName"), generate, why);
   }
   if (name.empty() && generate.empty()) r.errors.required(path.child("name"), "name or generateName is required");
@@ -96,8 +101,10 @@ void validate_metadata(const Rules& r) {
     r.errors.invalid(path.child("name"), name, why);
   }
   if (r.resource.namespaced) {
-    if (ns.empty()) r.errors.required(path.child("namespace"));
-    else r.errors.check(path.child("namespace"), ns, dns_label(ns));
+    if (ns.empty())
+      r.errors.required(path.child("namespace"));
+    else
+      r.errors.check(path.child("namespace"), ns, dns_label(ns));
   } else if (!ns.empty()) {
     r.errors.forbidden(path.child("namespace"), "not allowed on this type");
   }
@@ -119,7 +126,8 @@ void validate_label_selector(const Value& selector, const FieldPath& path, Error
     if (op == "In" || op == "NotIn") {
       if (e["values"].empty()) errors->required(values, "must be specified when `operator` is 'In' or 'NotIn'");
     } else if (op == "Exists" || op == "DoesNotExist") {
-      if (!e["values"].empty()) errors->forbidden(values, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+      if (!e["values"].empty())
+        errors->forbidden(values, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
     } else {
       errors->invalid(at.child("operator"), op, "not a valid selector operator");
     }

@@ -14,11 +14,13 @@ void check_range(const Value& v, int64_t low, int64_t high, const FieldPath& pat
 
 void validate_dns(const Value& spec, const FieldPath& path, Errors* errors) {
   const Value& config = spec["dnsConfig"];
-  const FieldPath at = path.child("dnsConfig"), servers = at.child("nameservers"), searches = at.child("searches"), options = at.child("options");
+  const FieldPath at = path.child("dnsConfig"), servers = at.child("nameservers"), searches = at.child("searches"),
+                  options = at.child("options");
   if (spec["dnsPolicy"].str() == "None" && config["nameservers"].empty()) {
     errors->required(servers, "must provide at least one DNS nameserver when `dnsPolicy` is None");
   }
-  if (config["nameservers"].size() > 3) errors->invalid(servers, config["nameservers"], "must not have more than 3 nameservers");
+  if (config["nameservers"].size() > 3)
+    errors->invalid(servers, config["nameservers"], "must not have more than 3 nameservers");
   for (size_t i = 0; i < config["nameservers"].size(); ++i) {
     errors->check(servers.index(i), config["nameservers"].at(i).str(), ip_address(config["nameservers"].at(i).str()));
   }
@@ -32,15 +34,18 @@ void validate_dns(const Value& spec, const FieldPath& path, Errors* errors) {
     std::replace(plain.begin(), plain.end(), '_', 'a');
     errors->check(searches.index(i), domain, dns_subdomain(plain));
   }
-  if (config["searches"].size() > 32) errors->invalid(searches, config["searches"], "must not have more than 32 search paths");
-  if (length > 2049) errors->invalid(searches, config["searches"], "must not have more than 2048 characters in all search paths");
+  if (config["searches"].size() > 32)
+    errors->invalid(searches, config["searches"], "must not have more than 32 search paths");
+  if (length > 2049)
+    errors->invalid(searches, config["searches"], "must not have more than 2048 characters in all search paths");
   for (size_t i = 0; i < config["options"].size(); ++i) {
     const FieldPath option = options.index(i);
     if (config["options"].at(i)["name"].str().empty()) errors->required(option.child("name"), "must not be empty");
   }
 }
 
-void check_name(const Value& spec, std::string_view key, std::string (*form)(std::string_view), const FieldPath& path, Errors* errors) {
+void check_name(const Value& spec, std::string_view key, std::string (*form)(std::string_view), const FieldPath& path,
+                Errors* errors) {
   const std::string_view name = spec[key].str();
   if (!name.empty()) errors->check(path.child(key), name, form(name));
 }
@@ -50,7 +55,8 @@ void validate_host_aliases(const Value& aliases, const FieldPath& path, Errors* 
     const FieldPath at = path.index(i), names = at.child("hostnames");
     errors->check(at.child("ip"), aliases.at(i)["ip"].str(), ip_address(aliases.at(i)["ip"].str()));
     const Value& hosts = aliases.at(i)["hostnames"];
-    for (size_t n = 0; n < hosts.size(); ++n) errors->check(names.index(n), hosts.at(n).str(), dns_subdomain(hosts.at(n).str()));
+    for (size_t n = 0; n < hosts.size(); ++n)
+      errors->check(names.index(n), hosts.at(n).str(), dns_subdomain(hosts.at(n).str()));
   }
 }
 
@@ -83,9 +89,11 @@ void validate_host_ports(const Value& spec, const FieldPath& path, Errors* error
         const FieldPath at = ports.index(p);
         const int64_t host = port["hostPort"].integer();
         if (host_network && host != port["containerPort"].integer()) {
-          errors->invalid(at.child("containerPort"), port["containerPort"], "must match `hostPort` when `hostNetwork` is true");
+          errors->invalid(at.child("containerPort"), port["containerPort"],
+                          "must match `hostPort` when `hostNetwork` is true");
         }
-        std::string use = std::string(port["protocol"].str()) + "/" + std::string(port["hostIP"].str()) + "/" + std::to_string(host);
+        std::string use =
+            std::string(port["protocol"].str()) + "/" + std::string(port["hostIP"].str()) + "/" + std::to_string(host);
         if (host != 0 && key == "containers" && !taken.insert(use).second) errors->duplicate(at.child("hostPort"), use);
       }
     }
@@ -128,16 +136,20 @@ void validate_pod_template(const Value& pod_template, const FieldPath& path, Err
   const FieldPath metadata = path.child("metadata"), spec = path.child("spec");
   validate_labels(pod_template["metadata"]["labels"], metadata.child("labels"), errors);
   validate_annotations(pod_template["metadata"]["annotations"], metadata.child("annotations"), errors);
-  if (pod_template["spec"].is_object()) validate_pod_spec(pod_template["spec"], spec, true, errors);
-  else errors->required(spec.child("containers"));
+  if (pod_template["spec"].is_object())
+    validate_pod_spec(pod_template["spec"], spec, true, errors);
+  else
+    errors->required(spec.child("containers"));
 }
 
 void validate_pod(const Rules& r) {
   const FieldPath spec("spec");
   if (r.operation == Operation::kUpdateStatus) return validate_pod_update(r);
   validate_pod_spec(r.object["spec"], spec, false, &r.errors);
-  if (r.old) validate_pod_update(r);
-  else if (!r.object["spec"]["ephemeralContainers"].empty()) r.errors.forbidden(spec.child("ephemeralContainers"), "cannot be set on create");
+  if (r.old)
+    validate_pod_update(r);
+  else if (!r.object["spec"]["ephemeralContainers"].empty())
+    r.errors.forbidden(spec.child("ephemeralContainers"), "cannot be set on create");
   if (!r.old && r.object["spec"]["nodeName"].is_string() && !r.object["spec"]["schedulingGates"].empty()) {
     r.errors.forbidden(spec.child("nodeName"), "cannot be set until all schedulingGates have been cleared");
   }

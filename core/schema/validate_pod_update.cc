@@ -19,8 +19,10 @@ void check_count(const Value& now, const Value& before, std::string_view key, Er
 void check_deadline(const Value& now, const Value& before, Errors* errors) {
   const FieldPath spec("spec"), path = spec.child("activeDeadlineSeconds");
   if (before.is_null()) return;
-  if (now.is_null()) errors->invalid(path, now, "must not update from a positive integer to nil value");
-  else if (now.integer() > before.integer()) errors->invalid(path, now, "must be less than or equal to previous value");
+  if (now.is_null())
+    errors->invalid(path, now, "must not update from a positive integer to nil value");
+  else if (now.integer() > before.integer())
+    errors->invalid(path, now, "must be less than or equal to previous value");
 }
 
 void check_tolerations(const Value& now, const Value& before, Errors* errors) {
@@ -29,10 +31,12 @@ void check_tolerations(const Value& now, const Value& before, Errors* errors) {
     return t;
   };
   for (const Value& old : before.items()) {
-    const bool kept = std::any_of(now.items().begin(), now.items().end(), [&](const Value& t) { return without_seconds(t) == without_seconds(old); });
+    const bool kept = std::any_of(now.items().begin(), now.items().end(),
+                                  [&](const Value& t) { return without_seconds(t) == without_seconds(old); });
     if (kept) continue;
     const FieldPath spec("spec");
-    return errors->forbidden(spec.child("tolerations"), "existing toleration can not be modified except its tolerationSeconds");
+    return errors->forbidden(spec.child("tolerations"),
+                             "existing toleration can not be modified except its tolerationSeconds");
   }
 }
 
@@ -40,7 +44,8 @@ void check_gates(const Value& now, const Value& before, Errors* errors) {
   const FieldPath spec("spec");
   for (const Value& gate : now.items()) {
     if (std::find(before.items().begin(), before.items().end(), gate) != before.items().end()) continue;
-    errors->forbidden(spec.child("schedulingGates"), "only deletion is allowed, but found new scheduling gate '" + std::string(gate["name"].str()) + "'");
+    errors->forbidden(spec.child("schedulingGates"), "only deletion is allowed, but found new scheduling gate '" +
+                                                         std::string(gate["name"].str()) + "'");
   }
 }
 
@@ -54,11 +59,15 @@ Value with_changes_undone(Value now, const Value& before) {
   }
   const bool was_gated = !before["schedulingGates"].empty();
   for (std::string_view key : {"activeDeadlineSeconds", "tolerations", "schedulingGates", "nodeSelector", "affinity"}) {
-    if (!was_gated && (key == "nodeSelector" || key == "affinity")) continue;  // they may be narrowed while a gate holds
-    if (const Value* v = before.find(key)) now.set(key, *v);
-    else now.erase(key);
+    if (!was_gated && (key == "nodeSelector" || key == "affinity"))
+      continue;  // they may be narrowed while a gate holds
+    if (const Value* v = before.find(key))
+      now.set(key, *v);
+    else
+      now.erase(key);
   }
-  if (before["terminationGracePeriodSeconds"].integer() < 0 && std::as_const(now)["terminationGracePeriodSeconds"].integer() == 1) {
+  if (before["terminationGracePeriodSeconds"].integer() < 0 &&
+      std::as_const(now)["terminationGracePeriodSeconds"].integer() == 1) {
     now.set("terminationGracePeriodSeconds", before["terminationGracePeriodSeconds"]);
   }
   return now;
@@ -67,10 +76,13 @@ Value with_changes_undone(Value now, const Value& before) {
 void check_ephemeral(const Value& now, const Value& before, Errors* errors) {
   const FieldPath spec("spec"), path = spec.child("ephemeralContainers");
   for (const Value& old : before.items()) {
-    const auto same = std::find_if(now.items().begin(), now.items().end(), [&](const Value& c) { return c["name"] == old["name"]; });
+    const auto same =
+        std::find_if(now.items().begin(), now.items().end(), [&](const Value& c) { return c["name"] == old["name"]; });
     const std::string name = "existing ephemeral containers \"" + std::string(old["name"].str()) + "\" may not be ";
-    if (same == now.items().end()) errors->forbidden(path, name + "removed");
-    else if (!(*same == old)) errors->forbidden(path, name + "changed");
+    if (same == now.items().end())
+      errors->forbidden(path, name + "removed");
+    else if (!(*same == old))
+      errors->forbidden(path, name + "changed");
   }
 }
 
@@ -97,10 +109,11 @@ void validate_pod_update(const Rules& r) {
   check_tolerations(now["tolerations"], before["tolerations"], &r.errors);
   check_gates(now["schedulingGates"], before["schedulingGates"], &r.errors);
   if (!(with_changes_undone(now, before) == before)) {
-    r.errors.forbidden(path,
-                       "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-                       "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
-                       "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)");
+    r.errors.forbidden(
+        path,
+        "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+        "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+        "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)");
   }
 }
 

@@ -14,8 +14,11 @@ void check_http(const Value& http, const FieldPath& path, Errors* errors) {
   for (size_t i = 0; i < http["httpHeaders"].size(); ++i) {
     const std::string_view name = http["httpHeaders"].at(i)["name"].str();
     const FieldPath at = headers.index(i);
-    const bool token = std::all_of(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; });
-    if (!name.empty() && !token) errors->invalid(at.child("name"), name, "a valid HTTP header name has letters, digits, '-' and '_'");
+    const bool token = std::all_of(name.begin(), name.end(), [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_';
+    });
+    if (!name.empty() && !token)
+      errors->invalid(at.child("name"), name, "a valid HTTP header name has letters, digits, '-' and '_'");
   }
 }
 
@@ -40,16 +43,20 @@ void check_handler(const Value& h, std::span<const std::string_view> allowed, co
 void check_probe(const Value& p, std::string_view kind, const FieldPath& path, Errors* errors) {
   constexpr std::string_view kHandlers[] = {"exec", "httpGet", "tcpSocket", "grpc"};
   check_handler(p, kHandlers, path, errors);
-  for (std::string_view key : {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"}) {
+  for (std::string_view key :
+       {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"}) {
     check_not_negative(p[key], path.child(key), errors);
   }
   const Value& grace = p["terminationGracePeriodSeconds"];
   if (kind == "readinessProbe") {
-    if (!grace.is_null()) errors->invalid(path.child("terminationGracePeriodSeconds"), grace, "must not be set for readinessProbes");
+    if (!grace.is_null())
+      errors->invalid(path.child("terminationGracePeriodSeconds"), grace, "must not be set for readinessProbes");
     return;
   }
-  if (!grace.is_null() && grace.integer() <= 0) errors->invalid(path.child("terminationGracePeriodSeconds"), grace, "must be greater than 0");
-  if (p["successThreshold"].integer(1) != 1) errors->invalid(path.child("successThreshold"), p["successThreshold"], "must be 1");
+  if (!grace.is_null() && grace.integer() <= 0)
+    errors->invalid(path.child("terminationGracePeriodSeconds"), grace, "must be greater than 0");
+  if (p["successThreshold"].integer(1) != 1)
+    errors->invalid(path.child("successThreshold"), p["successThreshold"], "must be 1");
 }
 
 }  // namespace
@@ -58,8 +65,10 @@ void validate_probes(const Value& container, bool is_init, bool is_sidecar, cons
   const bool forbidden = is_init && !is_sidecar;
   for (std::string_view kind : {"livenessProbe", "readinessProbe", "startupProbe"}) {
     if (container[kind].is_null()) continue;
-    if (forbidden) errors->forbidden(path.child(kind), "may not be set for init containers without restartPolicy=Always");
-    else check_probe(container[kind], kind, path.child(kind), errors);
+    if (forbidden)
+      errors->forbidden(path.child(kind), "may not be set for init containers without restartPolicy=Always");
+    else
+      check_probe(container[kind], kind, path.child(kind), errors);
   }
   if (container["lifecycle"].is_null()) return;
   const FieldPath lifecycle = path.child("lifecycle");

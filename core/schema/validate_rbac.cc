@@ -10,14 +10,19 @@ constexpr std::string_view kGroup = "rbac.authorization.k8s.io";
 
 void check_rule(const Value& rule, bool namespaced, const FieldPath& path, Errors* errors) {
   if (!rule["nonResourceURLs"].empty()) {
-    if (namespaced) errors->invalid(path.child("nonResourceURLs"), rule["nonResourceURLs"], "namespaced rules cannot apply to non-resource URLs");
+    if (namespaced)
+      errors->invalid(path.child("nonResourceURLs"), rule["nonResourceURLs"],
+                      "namespaced rules cannot apply to non-resource URLs");
     if (!rule["apiGroups"].empty() || !rule["resources"].empty() || !rule["resourceNames"].empty()) {
-      errors->invalid(path.child("nonResourceURLs"), rule["nonResourceURLs"], "rules cannot apply to both regular resources and non-resource URLs");
+      errors->invalid(path.child("nonResourceURLs"), rule["nonResourceURLs"],
+                      "rules cannot apply to both regular resources and non-resource URLs");
     }
     return;
   }
-  if (rule["apiGroups"].empty()) errors->required(path.child("apiGroups"), "resource rules must supply at least one api group");
-  if (rule["resources"].empty()) errors->required(path.child("resources"), "resource rules must supply at least one resource");
+  if (rule["apiGroups"].empty())
+    errors->required(path.child("apiGroups"), "resource rules must supply at least one api group");
+  if (rule["resources"].empty())
+    errors->required(path.child("resources"), "resource rules must supply at least one resource");
 }
 
 void check_subject(const Value& subject, bool namespaced, const FieldPath& path, Errors* errors) {
@@ -42,7 +47,8 @@ void validate_role(const Rules& r) {
   }
   const Value& rule = r.object["aggregationRule"];
   if (rule.is_null()) return;
-  if (rule["clusterRoleSelectors"].empty()) r.errors.required(selectors, "at least one clusterRoleSelector required if aggregationRule is non-nil");
+  if (rule["clusterRoleSelectors"].empty())
+    r.errors.required(selectors, "at least one clusterRoleSelector required if aggregationRule is non-nil");
   for (size_t i = 0; i < rule["clusterRoleSelectors"].size(); ++i) {
     validate_label_selector(rule["clusterRoleSelectors"].at(i), selectors.index(i), &r.errors);
   }

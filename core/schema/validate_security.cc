@@ -19,11 +19,14 @@ void check_profile(const Value& profile, std::string_view what, const FieldPath&
   if (profile.is_null()) return;
   const bool local = profile["type"].str() == "Localhost";
   const std::string_view name = profile["localhostProfile"].str();
-  if (local && name.empty()) errors->required(path.child("localhostProfile"), "must be set when " + std::string(what) + " type is Localhost");
+  if (local && name.empty())
+    errors->required(path.child("localhostProfile"), "must be set when " + std::string(what) + " type is Localhost");
   if (!local && !profile["localhostProfile"].is_null()) {
-    errors->invalid(path.child("localhostProfile"), name, "can only be set when " + std::string(what) + " type is Localhost");
+    errors->invalid(path.child("localhostProfile"), name,
+                    "can only be set when " + std::string(what) + " type is Localhost");
   }
-  if (local && what == "seccomp" && !name.empty()) errors->check(path.child("localhostProfile"), name, relative_path(name));
+  if (local && what == "seccomp" && !name.empty())
+    errors->check(path.child("localhostProfile"), name, relative_path(name));
 }
 
 void check_common(const Value& context, const FieldPath& path, Errors* errors) {
@@ -53,10 +56,15 @@ void check_sysctls(const Value& sysctls, bool host_network, bool host_ipc, const
     const std::string_view name = sysctls.at(i)["name"].str();
     const FieldPath at = path.index(i);
     if (name.empty()) continue;
-    if (!is_sysctl(name)) errors->invalid(at.child("name"), name, "must have dot- or slash-separated parts of letters, digits, '-' and '_'");
-    else if (!seen.insert(name).second) errors->duplicate(at.child("name"), name);
-    if (host_network && name.starts_with("net.")) errors->invalid(at.child("name"), name, "may not be specified when 'hostNetwork' is set to true");
-    if (host_ipc && (name.starts_with("kernel.shm") || name.starts_with("kernel.msg") || name == "kernel.sem" || name.starts_with("fs.mqueue."))) {
+    if (!is_sysctl(name))
+      errors->invalid(at.child("name"), name,
+                      "must have dot- or slash-separated parts of letters, digits, '-' and '_'");
+    else if (!seen.insert(name).second)
+      errors->duplicate(at.child("name"), name);
+    if (host_network && name.starts_with("net."))
+      errors->invalid(at.child("name"), name, "may not be specified when 'hostNetwork' is set to true");
+    if (host_ipc && (name.starts_with("kernel.shm") || name.starts_with("kernel.msg") || name == "kernel.sem" ||
+                     name.starts_with("fs.mqueue."))) {
       errors->invalid(at.child("name"), name, "may not be specified when 'hostIPC' is set to true");
     }
   }
@@ -70,7 +78,9 @@ void check_container(const Value& context, const FieldPath& path, Errors* errors
     errors->invalid(path, context, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
   }
   for (const Value& capability : context["capabilities"]["add"].items()) {
-    if (capability.str() == "CAP_SYS_ADMIN") errors->invalid(path, context, "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
+    if (capability.str() == "CAP_SYS_ADMIN")
+      errors->invalid(path, context,
+                      "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
   }
 }
 
@@ -81,8 +91,10 @@ void validate_security(const Value& spec, const FieldPath& path, Errors* errors)
   const Value& context = spec["securityContext"];
   check_common(context, pod, errors);
   check_id(context["fsGroup"], pod.child("fsGroup"), errors);
-  for (size_t i = 0; i < context["supplementalGroups"].size(); ++i) check_id(context["supplementalGroups"].at(i), groups.index(i), errors);
-  check_sysctls(context["sysctls"], spec["hostNetwork"].boolean(), spec["hostIPC"].boolean(), pod.child("sysctls"), errors);
+  for (size_t i = 0; i < context["supplementalGroups"].size(); ++i)
+    check_id(context["supplementalGroups"].at(i), groups.index(i), errors);
+  check_sysctls(context["sysctls"], spec["hostNetwork"].boolean(), spec["hostIPC"].boolean(), pod.child("sysctls"),
+                errors);
   for (std::string_view key : {"containers", "initContainers", "ephemeralContainers"}) {
     const FieldPath list = path.child(key);
     for (size_t i = 0; i < spec[key].size(); ++i) {

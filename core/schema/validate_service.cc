@@ -25,7 +25,8 @@ void check_service_ports(const Value& spec, const FieldPath& path, Errors* error
     }
     check_port(port["port"], at.child("port"), errors);
     if (!port["targetPort"].is_null() && !headless) check_port(port["targetPort"], at.child("targetPort"), errors);
-    if (const std::string_view app = port["appProtocol"].str(); !app.empty()) errors->check(at.child("appProtocol"), app, qualified_name(app));
+    if (const std::string_view app = port["appProtocol"].str(); !app.empty())
+      errors->check(at.child("appProtocol"), app, qualified_name(app));
     const std::string number = std::to_string(port["port"].integer());
     if (!uses.insert(std::string(protocol) + number).second) {
       errors->duplicate(at, Value::object({{"port", port["port"]}, {"protocol", protocol}}));
@@ -33,9 +34,11 @@ void check_service_ports(const Value& spec, const FieldPath& path, Errors* error
     const int64_t node_port = port["nodePort"].integer();
     if (node_port == 0) continue;
     if (type == "ClusterIP") errors->forbidden(at.child("nodePort"), "may not be used when `type` is 'ClusterIP'");
-    if (type == "ExternalName") errors->forbidden(at.child("nodePort"), "may not be used when `type` is 'ExternalName'");
+    if (type == "ExternalName")
+      errors->forbidden(at.child("nodePort"), "may not be used when `type` is 'ExternalName'");
     check_port(port["nodePort"], at.child("nodePort"), errors);
-    if (!node_ports.insert(std::string(protocol) + std::to_string(node_port)).second) errors->duplicate(at.child("nodePort"), node_port);
+    if (!node_ports.insert(std::string(protocol) + std::to_string(node_port)).second)
+      errors->duplicate(at.child("nodePort"), node_port);
   }
 }
 
@@ -47,25 +50,32 @@ void check_cluster_ips(const Value& spec, const FieldPath& path, Errors* errors)
     if (!ip.empty()) errors->forbidden(path.child("clusterIP"), "may not be set when `type` is 'ExternalName'");
     if (!ips.empty()) errors->forbidden(list, "may not be set when `type` is 'ExternalName'");
     if (!spec["ipFamilies"].empty()) errors->forbidden(families, "may not be set when `type` is 'ExternalName'");
-    if (!spec["ipFamilyPolicy"].is_null()) errors->forbidden(path.child("ipFamilyPolicy"), "may not be set when `type` is 'ExternalName'");
+    if (!spec["ipFamilyPolicy"].is_null())
+      errors->forbidden(path.child("ipFamilyPolicy"), "may not be set when `type` is 'ExternalName'");
     return;
   }
   if (!ips.empty() && ip.empty()) errors->forbidden(list, "must be empty when `clusterIP` is not specified");
-  if (!ips.empty() && !ip.empty() && ips.at(0).str() != ip) errors->invalid(list, ips, "first value must match `clusterIP`");
+  if (!ips.empty() && !ip.empty() && ips.at(0).str() != ip)
+    errors->invalid(list, ips, "first value must match `clusterIP`");
   if (!ip.empty() && ip != "None" && ips.empty()) errors->check(path.child("clusterIP"), ip, ip_address(ip));
   if (ips.size() > 2) errors->invalid(list, ips, "may only hold up to 2 values");
   for (size_t i = 0; i < ips.size(); ++i) {
     const std::string_view one = ips.at(i).str();
-    if (one == "None" && ips.size() > 1) errors->invalid(list, ips, "'None' must be the first and only value");
-    else if (one != "None") errors->check(list.index(i), one, ip_address(one));
+    if (one == "None" && ips.size() > 1)
+      errors->invalid(list, ips, "'None' must be the first and only value");
+    else if (one != "None")
+      errors->check(list.index(i), one, ip_address(one));
   }
   if (ips.size() == 2 && is_ipv6(ips.at(0).str()) == is_ipv6(ips.at(1).str())) {
     errors->invalid(list, ips, "may specify no more than one IP for each IP family");
   }
-  if (ip == "None" && type == "NodePort") errors->invalid(path.child("clusterIP"), ip, "may not be set to 'None' for NodePort services");
-  if (ip == "None" && type == "LoadBalancer") errors->invalid(path.child("clusterIP"), ip, "may not be set to 'None' for LoadBalancer services");
+  if (ip == "None" && type == "NodePort")
+    errors->invalid(path.child("clusterIP"), ip, "may not be set to 'None' for NodePort services");
+  if (ip == "None" && type == "LoadBalancer")
+    errors->invalid(path.child("clusterIP"), ip, "may not be set to 'None' for LoadBalancer services");
   for (size_t i = 1; i < spec["ipFamilies"].size(); ++i) {
-    if (spec["ipFamilies"].at(i) == spec["ipFamilies"].at(0)) errors->duplicate(families.index(i), spec["ipFamilies"].at(i));
+    if (spec["ipFamilies"].at(i) == spec["ipFamilies"].at(0))
+      errors->duplicate(families.index(i), spec["ipFamilies"].at(i));
   }
   if (spec["ipFamilies"].size() > 2) errors->invalid(families, spec["ipFamilies"], "may only hold up to 2 values");
 }
@@ -78,7 +88,8 @@ void check_affinity(const Value& spec, const FieldPath& path, Errors* errors) {
   }
   if (spec["sessionAffinity"].str() != "ClientIP") return;
   const int64_t seconds = given["clientIP"]["timeoutSeconds"].integer();
-  if (seconds <= 0 || seconds > 86400) errors->invalid(client.child("timeoutSeconds"), seconds, "must be greater than 0 and less than or equal to 86400");
+  if (seconds <= 0 || seconds > 86400)
+    errors->invalid(client.child("timeoutSeconds"), seconds, "must be greater than 0 and less than or equal to 86400");
 }
 
 void check_external(const Value& spec, const FieldPath& path, Errors* errors) {
@@ -86,22 +97,26 @@ void check_external(const Value& spec, const FieldPath& path, Errors* errors) {
   const bool balanced = type == "LoadBalancer";
   const bool reachable = balanced || type == "NodePort" || (type == "ClusterIP" && !spec["externalIPs"].empty());
   if (!spec["externalTrafficPolicy"].is_null() && !reachable) {
-    errors->invalid(path.child("externalTrafficPolicy"), spec["externalTrafficPolicy"], "may only be set for externally-accessible services");
+    errors->invalid(path.child("externalTrafficPolicy"), spec["externalTrafficPolicy"],
+                    "may only be set for externally-accessible services");
   }
   const int64_t check_port_number = spec["healthCheckNodePort"].integer();
   const bool local = spec["externalTrafficPolicy"].str() == "Local";
   if (check_port_number != 0 && !(balanced && local)) {
-    errors->invalid(path.child("healthCheckNodePort"), check_port_number, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
+    errors->invalid(path.child("healthCheckNodePort"), check_port_number,
+                    "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
   }
   const FieldPath ips = path.child("externalIPs"), ranges = path.child("loadBalancerSourceRanges");
   for (size_t i = 0; i < spec["externalIPs"].size(); ++i) {
     const std::string_view ip = spec["externalIPs"].at(i).str();
     errors->check(ips.index(i), ip, ip_address(ip));
-    if (ip.starts_with("127.") || ip == "::1" || ip == "0.0.0.0" || ip == "::" || ip.starts_with("169.254.") || ip.starts_with("fe80:")) {
+    if (ip.starts_with("127.") || ip == "::1" || ip == "0.0.0.0" || ip == "::" || ip.starts_with("169.254.") ||
+        ip.starts_with("fe80:")) {
       errors->invalid(ips.index(i), ip, "may not be unspecified, loopback or link-local");
     }
   }
-  if (!balanced && !spec["loadBalancerSourceRanges"].empty()) errors->forbidden(ranges, "may only be used when `type` is 'LoadBalancer'");
+  if (!balanced && !spec["loadBalancerSourceRanges"].empty())
+    errors->forbidden(ranges, "may only be used when `type` is 'LoadBalancer'");
   for (size_t i = 0; balanced && i < spec["loadBalancerSourceRanges"].size(); ++i) {
     const std::string_view range = spec["loadBalancerSourceRanges"].at(i).str();
     errors->check(ranges.index(i), range, ip_prefix(range));
@@ -139,9 +154,12 @@ void validate_service(const Rules& r) {
   if (spec["type"].str() == "ExternalName") {
     std::string_view name = spec["externalName"].str();
     if (name.ends_with('.')) name.remove_suffix(1);
-    if (name.empty()) r.errors.required(path.child("externalName"));
-    else r.errors.check(path.child("externalName"), name, dns_subdomain(name));
-    if (!spec["internalTrafficPolicy"].is_null()) r.errors.forbidden(path.child("internalTrafficPolicy"), "may not be set when `type` is 'ExternalName'");
+    if (name.empty())
+      r.errors.required(path.child("externalName"));
+    else
+      r.errors.check(path.child("externalName"), name, dns_subdomain(name));
+    if (!spec["internalTrafficPolicy"].is_null())
+      r.errors.forbidden(path.child("internalTrafficPolicy"), "may not be set when `type` is 'ExternalName'");
   }
   if (r.old) check_update(spec, (*r.old)["spec"], path, &r.errors);
 }

@@ -14,8 +14,10 @@ void check_mode(const Value& mode, const FieldPath& path, Errors* errors) {
 
 void check_file_path(std::string_view text, const FieldPath& path, Errors* errors) {
   if (text.empty()) return;
-  if (auto why = relative_path(text); !why.empty()) errors->invalid(path, text, why);
-  else if (text.starts_with("..")) errors->invalid(path, text, "must not start with '..'");
+  if (auto why = relative_path(text); !why.empty())
+    errors->invalid(path, text, why);
+  else if (text.starts_with(".."))
+    errors->invalid(path, text, "must not start with '..'");
 }
 
 void check_items(const Value& source, const FieldPath& path, Errors* errors) {
@@ -35,10 +37,12 @@ void check_downward_items(const Value& source, const FieldPath& path, Errors* er
     const Value& item = source["items"].at(i);
     const FieldPath at = list.index(i);
     const bool field = !item["fieldRef"].is_null(), resource = !item["resourceFieldRef"].is_null();
-    if (field && resource) errors->invalid(at, item, "fieldRef and resourceFieldRef can not be specified simultaneously");
+    if (field && resource)
+      errors->invalid(at, item, "fieldRef and resourceFieldRef can not be specified simultaneously");
     if (!field && !resource) errors->required(at, "one of fieldRef and resourceFieldRef is required");
     const FieldPath container = at.child("resourceFieldRef");
-    if (resource && item["resourceFieldRef"]["containerName"].str().empty()) errors->required(container.child("containerName"));
+    if (resource && item["resourceFieldRef"]["containerName"].str().empty())
+      errors->required(container.child("containerName"));
   }
 }
 
@@ -62,17 +66,21 @@ void check_projected(const Value& source, const FieldPath& path, Errors* errors)
     const FieldPath inner = at.child("serviceAccountToken");
     check_file_path(token["path"].str(), inner.child("path"), errors);
     const int64_t seconds = token["expirationSeconds"].integer(3600);
-    if (seconds < 600) errors->invalid(inner.child("expirationSeconds"), seconds, "may not specify a duration less than 10 minutes");
-    if (seconds > (1ll << 32)) errors->invalid(inner.child("expirationSeconds"), seconds, "may not specify a duration larger than 2^32 seconds");
+    if (seconds < 600)
+      errors->invalid(inner.child("expirationSeconds"), seconds, "may not specify a duration less than 10 minutes");
+    if (seconds > (1ll << 32))
+      errors->invalid(inner.child("expirationSeconds"), seconds, "may not specify a duration larger than 2^32 seconds");
   }
 }
 
 void check_source(std::string_view kind, const Value& v, const FieldPath& path, Errors* errors) {
   if (kind == "hostPath") {
     const std::string_view text = v["path"].str();
-    if (relative_path(text.starts_with('/') ? text.substr(1) : text) == "must not contain '..'") errors->invalid(path.child("path"), text, "must not contain '..'");
+    if (relative_path(text.starts_with('/') ? text.substr(1) : text) == "must not contain '..'")
+      errors->invalid(path.child("path"), text, "must not contain '..'");
   } else if (kind == "emptyDir") {
-    if (v["sizeLimit"].str().starts_with('-')) errors->invalid(path.child("sizeLimit"), v["sizeLimit"], "must be greater than or equal to 0");
+    if (v["sizeLimit"].str().starts_with('-'))
+      errors->invalid(path.child("sizeLimit"), v["sizeLimit"], "must be greater than or equal to 0");
   } else if (kind == "secret") {
     if (v["secretName"].str().empty()) errors->required(path.child("secretName"));
     check_items(v, path, errors);
@@ -84,7 +92,8 @@ void check_source(std::string_view kind, const Value& v, const FieldPath& path, 
   } else if (kind == "projected") {
     check_projected(v, path, errors);
   } else if (kind == "nfs") {
-    if (const std::string_view p = v["path"].str(); !p.empty() && !p.starts_with('/')) errors->invalid(path.child("path"), p, "must be an absolute path");
+    if (const std::string_view p = v["path"].str(); !p.empty() && !p.starts_with('/'))
+      errors->invalid(path.child("path"), p, "must be an absolute path");
   } else if (kind == "image") {
     if (v["reference"].str().empty()) errors->required(path.child("reference"));
   } else if (kind == "ephemeral") {
@@ -108,8 +117,10 @@ void validate_volumes(const Value& volumes, const FieldPath& path, Errors* error
     for (const auto& [kind, source] : volume.members()) {
       if (kind == "name" || source.is_null()) continue;
       const FieldPath inner = at.child(kind);
-      if (++sources > 1) errors->forbidden(inner, "may not specify more than 1 volume type");
-      else check_source(kind, source, inner, errors);
+      if (++sources > 1)
+        errors->forbidden(inner, "may not specify more than 1 volume type");
+      else
+        check_source(kind, source, inner, errors);
     }
     if (sources == 0) errors->required(at, "must specify a volume type");
   }

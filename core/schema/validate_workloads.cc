@@ -19,12 +19,15 @@ int64_t amount(const Value& v) {
 }
 
 void check_count_or_percent(const Value& v, const FieldPath& path, Errors* errors) {
-  if (v.is_string()) errors->check(path, v.str(), percentage(v.str()));
-  else check_not_negative(v, path, errors);
+  if (v.is_string())
+    errors->check(path, v.str(), percentage(v.str()));
+  else
+    check_not_negative(v, path, errors);
 }
 
 void check_selector_and_template(const Value& spec, const FieldPath& path, Errors* errors) {
-  const FieldPath selector = path.child("selector"), tpl = path.child("template"), pod = tpl.child("spec"), metadata = tpl.child("metadata");
+  const FieldPath selector = path.child("selector"), tpl = path.child("template"), pod = tpl.child("spec"),
+                  metadata = tpl.child("metadata");
   if (spec["selector"].is_null()) {
     errors->required(selector);
   } else {
@@ -34,7 +37,8 @@ void check_selector_and_template(const Value& spec, const FieldPath& path, Error
     }
   }
   Labels labels;
-  for (const auto& [key, value] : spec["template"]["metadata"]["labels"].members()) labels.emplace_back(key, value.str());
+  for (const auto& [key, value] : spec["template"]["metadata"]["labels"].members())
+    labels.emplace_back(key, value.str());
   auto parsed = LabelSelector::from_value(spec["selector"]);
   if (!spec["selector"].is_null() && parsed.ok() && !parsed->empty() && !parsed->matches(labels)) {
     const Value& shown = spec["template"]["metadata"]["labels"];
@@ -70,13 +74,15 @@ void check_counts(const Value& status, std::initializer_list<std::string_view> k
   const FieldPath path("status");
   for (std::string_view key : keys) {
     check_not_negative(status[key], path.child(key), errors);
-    const bool counts_pods = key != "replicas" && key != "observedGeneration" && key != "collisionCount" && key != "unavailableReplicas";
-    if (counts_pods && key != "terminatingReplicas" && status[key].integer() > status["replicas"].integer()) {
+    const bool counts_pods =
+        key != "replicas" && key != "observedGeneration" && key != "collisionCount" && key != "unavailableReplicas";
+    if (counts_pods && status[key].is_number() && status[key].integer() > status["replicas"].integer()) {
       errors->invalid(path.child(key), status[key], "cannot be greater than status.replicas");
     }
   }
   if (status["availableReplicas"].integer() > status["readyReplicas"].integer()) {
-    errors->invalid(path.child("availableReplicas"), status["availableReplicas"], "cannot be greater than readyReplicas");
+    errors->invalid(path.child("availableReplicas"), status["availableReplicas"],
+                    "cannot be greater than readyReplicas");
   }
 }
 
@@ -84,7 +90,10 @@ void check_counts(const Value& status, std::initializer_list<std::string_view> k
 
 void validate_deployment(const Rules& r) {
   if (r.operation == Operation::kUpdateStatus) {
-    return check_counts(r.object["status"], {"replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas", "observedGeneration", "collisionCount"}, &r.errors);
+    return check_counts(r.object["status"],
+                        {"replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas",
+                         "observedGeneration", "collisionCount"},
+                        &r.errors);
   }
   const Value& spec = r.object["spec"];
   const FieldPath path("spec");
@@ -102,7 +111,9 @@ void validate_deployment(const Rules& r) {
 
 void validate_replica_set(const Rules& r) {
   if (r.operation == Operation::kUpdateStatus) {
-    return check_counts(r.object["status"], {"replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"}, &r.errors);
+    return check_counts(
+        r.object["status"],
+        {"replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"}, &r.errors);
   }
   const Value& spec = r.object["spec"];
   const FieldPath path("spec");
@@ -134,7 +145,8 @@ void validate_disruption_budget(const Rules& r) {
     if (spec[key].is_null()) continue;
     const FieldPath at = path.child(key);
     check_count_or_percent(spec[key], at, &r.errors);
-    if (spec[key].is_string() && amount(spec[key]) > 100) r.errors.invalid(at, spec[key], "must not be greater than 100%");
+    if (spec[key].is_string() && amount(spec[key]) > 100)
+      r.errors.invalid(at, spec[key], "must not be greater than 100%");
   }
   validate_label_selector(spec["selector"], path.child("selector"), &r.errors);
 }

@@ -12,18 +12,30 @@ namespace {
 
 constexpr int kMutationsPerFile = 300;
 
-void run(const std::string& input) { LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size()); }
+void run(const std::string& input) {
+  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
+}
 
 std::string mutated(std::string input, std::mt19937* random) {
   const auto below = [random](size_t n) { return static_cast<size_t>((*random)() % n); };
   for (size_t i = 1 + below(4); i > 0 && !input.empty(); --i) {
     const size_t at = below(input.size());
     switch (below(5)) {
-      case 0: input[at] = static_cast<char>(below(256)); break;
-      case 1: input.erase(at, 1 + below(8)); break;
-      case 2: input.insert(at, 1, static_cast<char>(below(256))); break;
-      case 3: input.insert(at, input.substr(below(input.size()), below(32))); break;
-      case 4: input.resize(at); break;
+      case 0:
+        input[at] = static_cast<char>(below(256));
+        break;
+      case 1:
+        input.erase(at, 1 + below(8));
+        break;
+      case 2:
+        input.insert(at, 1, static_cast<char>(below(256)));
+        break;
+      case 3:
+        input.insert(at, input.substr(below(input.size()), below(32)));
+        break;
+      case 4:
+        input.resize(at);
+        break;
     }
   }
   return input;

@@ -7,7 +7,8 @@
 
 using namespace lotse;
 
-template <class F> static double microseconds(F f) {
+template <class F>
+static double microseconds(F f) {
   const auto start = std::chrono::steady_clock::now();
   constexpr int kRounds = 20000;
   for (int i = 0; i < kRounds; ++i) f();
@@ -24,7 +25,8 @@ TEST_CASE("what a Pod costs", "[.bench]") {
   const Bytes stored = json::write_bytes(*value);
   size_t sum = 0;
   std::printf("%zu bytes: parse %.1f us, copy %.1f us, write %.1f us, header %.1f us\n", canonical.size(),
-              microseconds([&] { sum += json::parse(canonical)->size(); }), microseconds([&] { sum += json::Value(*value).size(); }),
+              microseconds([&] { sum += json::parse(canonical)->size(); }),
+              microseconds([&] { sum += json::Value(*value).size(); }),
               microseconds([&] { sum += json::write(*value).size(); }),
               microseconds([&] { sum += (*Object::from_bytes(stored, 1))->header().name.size(); }));
   CHECK(sum > 0);

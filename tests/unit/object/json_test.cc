@@ -1,6 +1,7 @@
+#include "core/object/json.h"
+
 #include <catch2/catch.hpp>
 
-#include "core/object/json.h"
 #include "core/object/utf8.h"
 
 using namespace lotse;
@@ -35,8 +36,31 @@ TEST_CASE("number text stays as it was received") {
 }
 
 TEST_CASE("what is no JSON is refused with its place") {
-  for (std::string_view text : {"", " ", "{", "[1,]", "{\"a\":1,}", "{a:1}", "01", "1.", "+1", ".5", "NaN", "nul", "\"\n\"", "'a'", "[1] x",
-                                "\"\\ud800\"", "1e400", "\"\\x\"", "// c\n1", "\xEF\xBB\xBF", "[1]]", "\"\xC0\x80\"", "\"\xED\xA0\x80\"", "\"\xF5\x80\x80\x80\"", "\"\xE2\x82\""}) {
+  for (std::string_view text : {"",
+                                " ",
+                                "{",
+                                "[1,]",
+                                "{\"a\":1,}",
+                                "{a:1}",
+                                "01",
+                                "1.",
+                                "+1",
+                                ".5",
+                                "NaN",
+                                "nul",
+                                "\"\n\"",
+                                "'a'",
+                                "[1] x",
+                                "\"\\ud800\"",
+                                "1e400",
+                                "\"\\x\"",
+                                "// c\n1",
+                                "\xEF\xBB\xBF",
+                                "[1]]",
+                                "\"\xC0\x80\"",
+                                "\"\xED\xA0\x80\"",
+                                "\"\xF5\x80\x80\x80\"",
+                                "\"\xE2\x82\""}) {
     INFO(text);
     auto v = json::parse(text);
     REQUIRE_FALSE(v.ok());
@@ -55,7 +79,12 @@ TEST_CASE("depth is limited to 512") {
   REQUIRE_FALSE(v.ok());
   CHECK(v.status().message.find("512 deep") != std::string::npos);
   CHECK_FALSE(json::parse(std::string(1'000'000, '[')).ok());
-  CHECK_FALSE(json::parse([] { std::string s; for (int i = 0; i < 100000; ++i) s += "{\"a\":"; return s; }()).ok());
+  CHECK_FALSE(json::parse([] {
+                std::string s;
+                for (int i = 0; i < 100000; ++i) s += "{\"a\":";
+                return s;
+              }())
+                  .ok());
 }
 
 TEST_CASE("of a key given twice the last value stays, and its path is told") {

@@ -14,23 +14,28 @@ static std::string merged(std::string_view document, std::string_view patch) {
 
 TEST_CASE("JSON patch follows RFC 6902") {
   CHECK(patched(R"({"a":{"b":1}})", R"([{"op":"add","path":"/a/c","value":[1]}])") == R"({"a":{"b":1,"c":[1]}})");
-  CHECK(patched(R"({"a":[1,3]})", R"([{"op":"add","path":"/a/1","value":2},{"op":"add","path":"/a/-","value":4}])") == R"({"a":[1,2,3,4]})");
+  CHECK(patched(R"({"a":[1,3]})", R"([{"op":"add","path":"/a/1","value":2},{"op":"add","path":"/a/-","value":4}])") ==
+        R"({"a":[1,2,3,4]})");
   CHECK(patched(R"({"a":[1,2]})", R"([{"op":"remove","path":"/a/0"}])") == R"({"a":[2]})");
   CHECK(patched(R"({"a":1})", R"([{"op":"replace","path":"/a","value":null}])") == R"({"a":null})");
   CHECK(patched(R"({"a":1})", R"([{"op":"replace","path":"","value":{"b":2}}])") == R"({"b":2})");
-  CHECK(patched(R"({"a":{"x":1},"b":{}})", R"([{"op":"move","from":"/a/x","path":"/b/y"}])") == R"({"a":{},"b":{"y":1}})");
+  CHECK(patched(R"({"a":{"x":1},"b":{}})", R"([{"op":"move","from":"/a/x","path":"/b/y"}])") ==
+        R"({"a":{},"b":{"y":1}})");
   CHECK(patched(R"({"a":[1,2,3]})", R"([{"op":"move","from":"/a/0","path":"/a/2"}])") == R"({"a":[2,3,1]})");
   CHECK(patched(R"({"a":{"x":1}})", R"([{"op":"copy","from":"/a","path":"/a/y"}])") == R"({"a":{"x":1,"y":{"x":1}}})");
-  CHECK(patched(R"({"a/b":1,"m~n":2})", R"([{"op":"test","path":"/a~1b","value":1},{"op":"remove","path":"/m~0n"}])") == R"({"a/b":1})");
+  CHECK(patched(R"({"a/b":1,"m~n":2})", R"([{"op":"test","path":"/a~1b","value":1},{"op":"remove","path":"/m~0n"}])") ==
+        R"({"a/b":1})");
   CHECK(patched(R"({"a":1})", R"([{"op":"test","path":"/a","value":1.0}])") == R"({"a":1})");
 }
 
 TEST_CASE("a JSON patch that does not fit names its operation") {
   const std::string doc = R"({"a":[1],"o":{}})";
-  for (std::string_view op : {R"({"op":"remove","path":"/x"})", R"({"op":"replace","path":"/x","value":1})", R"({"op":"add","path":"/x/y","value":1})",
-                              R"({"op":"add","path":"/a/2","value":1})", R"({"op":"add","path":"/a/01","value":1})", R"({"op":"test","path":"/a","value":[2]})",
-                              R"({"op":"move","from":"/o","path":"/o/x"})", R"({"op":"remove","path":""})", R"({"op":"copy","from":"/n","path":"/m"})",
-                              R"({"op":"add","path":"x","value":1})", R"({"op":"add","path":"/x"})", R"({"op":"fly","path":"/x"})", R"({"op":"add"})", "1"}) {
+  for (std::string_view op : {R"({"op":"remove","path":"/x"})", R"({"op":"replace","path":"/x","value":1})",
+                              R"({"op":"add","path":"/x/y","value":1})", R"({"op":"add","path":"/a/2","value":1})",
+                              R"({"op":"add","path":"/a/01","value":1})", R"({"op":"test","path":"/a","value":[2]})",
+                              R"({"op":"move","from":"/o","path":"/o/x"})", R"({"op":"remove","path":""})",
+                              R"({"op":"copy","from":"/n","path":"/m"})", R"({"op":"add","path":"x","value":1})",
+                              R"({"op":"add","path":"/x"})", R"({"op":"fly","path":"/x"})", R"({"op":"add"})", "1"}) {
     INFO(op);
     CHECK(patched(doc, "[" + std::string(op) + "]").starts_with("refused: JSON patch operation 0 ("));
   }

@@ -10,7 +10,8 @@ static std::string yaml(std::string_view text) {
 }
 
 TEST_CASE("plain scalars read as in YAML 1.1, quoted ones are strings") {
-  CHECK(yaml("[yes, No, on, off, true, y, \"yes\", 'no', yEs]") == R"([true,false,true,false,true,true,"yes","no","yEs"])");
+  CHECK(yaml("[yes, No, on, off, true, y, \"yes\", 'no', yEs]") ==
+        R"([true,false,true,false,true,true,"yes","no","yEs"])");
   CHECK(yaml("[1, -2, +3, 0x1F, 0o17, 017, 0b11, 1_000]") == "[1,-2,3,31,15,15,3,1000]");
   CHECK(yaml("[1.5, 1e3, .5, 1., -1.10]") == "[1.5,1e3,0.5,1,-1.10]");
   CHECK(yaml("[~, null, NULL, , '']") == R"([null,null,null,null,""])");
@@ -22,14 +23,17 @@ TEST_CASE("plain scalars read as in YAML 1.1, quoted ones are strings") {
 }
 
 TEST_CASE("a manifest reads as its JSON") {
-  CHECK(yaml("---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {x: \"1\"}}\nspec:\n  containers:\n  - name: c\n    args: [-c, sleep 1]\n") ==
-        R"({"apiVersion":"v1","kind":"Pod","metadata":{"labels":{"x":"1"},"name":"a"},"spec":{"containers":[{"args":["-c","sleep 1"],"name":"c"}]}})");
+  CHECK(
+      yaml("---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {x: \"1\"}}\nspec:\n  containers:\n  - name: "
+           "c\n    args: [-c, sleep 1]\n") ==
+      R"({"apiVersion":"v1","kind":"Pod","metadata":{"labels":{"x":"1"},"name":"a"},"spec":{"containers":[{"args":["-c","sleep 1"],"name":"c"}]}})");
   CHECK(yaml("") == "null");
   CHECK(yaml("{\"json\": [1, {\"is\": \"yaml\"}]}") == R"({"json":[1,{"is":"yaml"}]})");
 }
 
 TEST_CASE("anchors, aliases and merge keys") {
-  CHECK(yaml("a: &x {p: 1, q: 2}\nb: *x\nc: {<<: *x, q: 3}\n") == R"({"a":{"p":1,"q":2},"b":{"p":1,"q":2},"c":{"p":1,"q":3}})");
+  CHECK(yaml("a: &x {p: 1, q: 2}\nb: *x\nc: {<<: *x, q: 3}\n") ==
+        R"({"a":{"p":1,"q":2},"b":{"p":1,"q":2},"c":{"p":1,"q":3}})");
   CHECK(yaml("a: &x [*x]").starts_with("refused"));
 }
 
