@@ -32,7 +32,7 @@ class Environment {
  public:
   enum class Mode {
     kWrite,
-    kReadOnly,  // the file system takes no writes
+    kReadOnly,  // the file cannot be written to at the moment
     kCreate     // a new file aside: no lock, no sync until sync()
   };
   static state::Status open(const std::string& path, size_t map_bytes, Mode mode, std::unique_ptr<Environment>& out);

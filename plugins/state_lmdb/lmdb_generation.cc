@@ -51,14 +51,10 @@ state::Status LmdbStorage::open_generation() {
   if (stat(path().c_str(), &found) == 0) map = std::max<size_t>(map, 2 * static_cast<size_t>(found.st_size));
   map = std::min<size_t>(map, options_.size_limit_bytes + options_.reserve_bytes);
   auto mode = Environment::Mode::kWrite;
-  state::Status settled = settle(path(), static_cast<size_t>(sysconf(_SC_PAGESIZE)));
-  if (settled.code == LOTSE_READ_ONLY)
-    mode = Environment::Mode::kReadOnly;
-  else if (!settled.ok())
-    return settled;
-  if (mode == Environment::Mode::kWrite) {
-    if (state::Status status = set_aside_lock_file(path() + "-lock"); !status.ok()) return status;
-  }
+  // What cannot be written to can still be read: the next batches try again.
+  unwritable_ = settle(path(), static_cast<size_t>(sysconf(_SC_PAGESIZE)));
+  if (unwritable_.ok()) unwritable_ = set_aside_lock_file(path() + "-lock");
+  if (!unwritable_.ok()) mode = Environment::Mode::kReadOnly;
   state::Status opened = Environment::open(path(), map, mode, env_);
   if (!opened.ok()) return opened;
   space_.forget();
@@ -101,8 +97,7 @@ state::Status LmdbStorage::ready_to_write() {
     if (state::Status status = reopen(); !status.ok()) return status;
   }
   if (env_ == nullptr) return {LOTSE_UNAVAILABLE, "the store's file is being opened again"};
-  if (env_->mode() != Environment::Mode::kWrite) return {LOTSE_READ_ONLY, "the store's file system is read-only"};
-  return {};
+  return unwritable_;
 }
 
 // Makes the map large enough for `ahead` more, as far as the limit allows. False: it could not be mapped.

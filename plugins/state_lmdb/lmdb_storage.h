@@ -91,6 +91,7 @@ class LmdbStorage : public state::Storage {
 
   // The writer's own.
   std::chrono::steady_clock::time_point opened_at_;
+  state::Status unwritable_;  // why the environment was opened for reading only
   MDB_txn* txn_ = nullptr;
   std::unique_ptr<Cursor> log_cursor_, index_cursor_;
   int write_error_ = 0;
