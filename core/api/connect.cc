@@ -53,9 +53,9 @@ void connect(const CallPtr& call) {
   auto arguments = pod_arguments(*pod);
   if (!arguments.ok()) return call->fail(arguments.status());
   const std::string kind = call->request.subresource;
-  const std::string_view phase = (*pod)->value()["status"]["phase"].str();
+  const std::string phase((*pod)->value()["status"]["phase"].str());
   if (phase == "Succeeded" || phase == "Failed") {
-    return call->fail({Reason::kBadRequest, "cannot " + kind + " into a container in a completed pod; current phase is " + std::string(phase)});
+    return call->fail({Reason::kBadRequest, "cannot " + kind + " into a container in a completed pod; current phase is " + phase});
   }
   const bool ports = kind == "portforward";
   if (auto s = ports ? read_port(*call, &*arguments) : read_command(*call, *pod, &*arguments); !s.ok()) return call->fail(std::move(s));

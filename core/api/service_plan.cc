@@ -26,6 +26,29 @@ bool headless(const json::Value& service) { return spec_of(service)["clusterIP"]
 
 std::string quoted(std::string_view s) { return "\"" + std::string(s) + "\""; }
 
+bool wants_outside(const json::Value& service) {
+  const std::string_view type = spec_of(service)["type"].str();
+  return type == "NodePort" || type == "LoadBalancer" || (type == "ClusterIP" && !spec_of(service)["externalIPs"].empty());
+}
+
+// What only the earlier type had goes with it, unless the update changes it on purpose (then validation has its say).
+void drop_of_earlier_type(json::Value& service, const json::Value& old) {
+  const auto drop = [&](bool gone, std::string_view field) {
+    if (gone && spec_of(service)[field] == spec_of(old)[field]) service["spec"].erase(field);
+  };
+  drop(wants_outside(old) && !wants_outside(service), "externalTrafficPolicy");
+  drop(wants_health_port(old) && !wants_health_port(service), "healthCheckNodePort");
+  const bool balanced = spec_of(old)["type"].str() == "LoadBalancer" && spec_of(service)["type"].str() != "LoadBalancer";
+  drop(balanced, "allocateLoadBalancerNodePorts");
+  drop(balanced, "loadBalancerClass");
+  if (!wants_ports(old) || wants_ports(service) || !spec_of(service)["ports"].is_array()) return;
+  for (auto& p : service["spec"]["ports"].array_items()) {
+    for (const auto& q : spec_of(old)["ports"].items()) {
+      if (q["nodePort"].integer() != 0 && q["nodePort"] == std::as_const(p)["nodePort"]) p.erase("nodePort");
+    }
+  }
+}
+
 // An update that leaves out what the server has given keeps it.
 void carry_over(json::Value& service, const json::Value& old) {
   json::Value& spec = service["spec"];
@@ -182,7 +205,10 @@ std::vector<store::Key> held_by(const json::Value& service) {
 AddressPlan plan_addresses(json::Value* service, const json::Value* old, const std::vector<AddressRange>& ranges, std::pair<int, int> ports) {
   AddressPlan plan;
   json::Value& s = *service;
-  if (old) carry_over(s, *old);
+  if (old) {
+    carry_over(s, *old);
+    drop_of_earlier_type(s, *old);
+  }
   if (wants_ip(s)) {
     plan_ips(s, old, ranges, &plan);
   } else {
@@ -192,16 +218,6 @@ AddressPlan plan_addresses(json::Value* service, const json::Value* old, const s
   if (wants_health_port(s)) {
     plan_port(spec_of(s)["healthCheckNodePort"].integer(), ports, old, {AddressWish::What::kPort, 0, "", "spec.healthCheckNodePort", {}}, &plan);
   }
-  // What an earlier type had and this one does not.
-  const std::string_view type = spec_of(s)["type"].str("ClusterIP");
-  if (old && (type == "ClusterIP" || type == "ExternalName") && spec_of(s)["ports"].is_array()) {
-    for (auto& p : s["spec"]["ports"].array_items()) {
-      for (const auto& q : spec_of(*old)["ports"].items()) {
-        if (q["nodePort"].integer() != 0 && q["nodePort"] == std::as_const(p)["nodePort"]) p.erase("nodePort");
-      }
-    }
-  }
-  if (old && !wants_health_port(s) && spec_of(s)["healthCheckNodePort"] == spec_of(*old)["healthCheckNodePort"]) s["spec"].erase("healthCheckNodePort");
   return plan;
 }
 
