@@ -8,7 +8,9 @@ namespace {
 class SystemClock : public Clock {
  public:
   WallTime now() const override { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
-  SteadyTime steady() const override { return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now()); }
+  SteadyTime steady() const override {
+    return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
+  }
 };
 
 struct Parts {
@@ -23,8 +25,9 @@ Parts parts_of(WallTime time) {
   year_month_day date(day);
   int64_t rest = (time - day).count();
   int64_t seconds = rest / 1'000'000'000;
-  return {int(date.year()), unsigned(date.month()), unsigned(date.day()), unsigned(seconds / 3600),
-          unsigned(seconds / 60 % 60), unsigned(seconds % 60), rest % 1'000'000'000};
+  return {int(date.year()),         unsigned(date.month()),      unsigned(date.day()),
+          unsigned(seconds / 3600), unsigned(seconds / 60 % 60), unsigned(seconds % 60),
+          rest % 1'000'000'000};
 }
 
 // Reads exactly `digits` digits and advances; -1 where there are none.
@@ -120,7 +123,8 @@ Result<WallTime> parse_time(std::string_view text) {
   year_month_day date{year(y), month(unsigned(mo)), day(unsigned(d))};
   if (!date.ok()) return wrong();
   if (y < 1678 || y > 2261) {
-    return Status(Reason::kBadRequest, fmt::format("\"{}\" lies outside of the years 1678 to 2261", text.substr(0, 64)));
+    return Status(Reason::kBadRequest,
+                  fmt::format("\"{}\" lies outside of the years 1678 to 2261", text.substr(0, 64)));
   }
   WallTime time = sys_days(date) + hours(h) + minutes(mi) + seconds(s) - seconds(offset) + nanoseconds(nanos);
   return time;

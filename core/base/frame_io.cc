@@ -1,6 +1,7 @@
 #include "core/base/frame_io.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -8,15 +9,15 @@
 
 #include <cerrno>
 
-#include <fmt/format.h>
-
 #include "core/base/file.h"
 #include "core/base/ids.h"
 
 namespace lotse {
 namespace {
 
-Status gone() { return Status(Reason::kServiceUnavailable, "the other side has closed the connection"); }
+Status gone() {
+  return Status(Reason::kServiceUnavailable, "the other side has closed the connection");
+}
 Status socket_status(int error) {
   if (error == EAGAIN || error == EWOULDBLOCK) return Status(Reason::kTimeout, "the other side does not move on");
   if (error == EPIPE || error == ECONNRESET) return gone();
@@ -92,7 +93,8 @@ Result<MsgValue> read_frame(int fd, size_t bytes_max) {
   char head[4];
   LOTSE_CHECK_OK(read_all(fd, head, sizeof head));
   size_t length = *frame_length({head, sizeof head});
-  if (length > bytes_max) return Status(Reason::kRequestEntityTooLarge, fmt::format("a frame of {} bytes is too large", length));
+  if (length > bytes_max)
+    return Status(Reason::kRequestEntityTooLarge, fmt::format("a frame of {} bytes is too large", length));
   std::string body(length, '\0');
   LOTSE_CHECK_OK(read_all(fd, body.data(), length));
   return MsgValue::parse(body);
@@ -114,10 +116,12 @@ Result<int> connect_unix(const std::string& path) {
 Result<int> listen_unix(const std::string& path, int backlog) {
   Address address(path);
   if (address.dir() < 0) return errno_status("listen on", path, address.error());
-  if (address.name().size() > 64) return Status(Reason::kBadRequest, fmt::format("listen on {}: the name is too long", path));
+  if (address.name().size() > 64)
+    return Status(Reason::kBadRequest, fmt::format("listen on {}: the name is too long", path));
   int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return errno_status("listen on", path, errno);
-  // It gets its mode under another name and then its own: nobody can connect in between, and one left behind is replaced.
+  // It gets its mode under another name and then its own: nobody can connect in between, and one left behind is
+  // replaced.
   std::string other = address.name() + "." + make_suffix(5);
   sockaddr_un raw = address.of(other);
   auto fail = [&](int error) {

@@ -123,8 +123,12 @@ std::string sha256_hex(std::string_view bytes) {
   return hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
-std::string base64(std::string_view bytes) { return encode64(bytes, kBase64, true); }
-std::string base64url(std::string_view bytes) { return encode64(bytes, kBase64Url, false); }
+std::string base64(std::string_view bytes) {
+  return encode64(bytes, kBase64, true);
+}
+std::string base64url(std::string_view bytes) {
+  return encode64(bytes, kBase64Url, false);
+}
 
 bool unbase64(std::string_view text, std::string* out) {
   if (text.size() % 4 != 0) return false;
@@ -136,6 +140,8 @@ bool unbase64(std::string_view text, std::string* out) {
   return decode64(text, kBase64, out);
 }
 
-bool unbase64url(std::string_view text, std::string* out) { return decode64(text, kBase64Url, out); }
+bool unbase64url(std::string_view text, std::string* out) {
+  return decode64(text, kBase64Url, out);
+}
 
 }  // namespace lotse

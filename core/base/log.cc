@@ -18,10 +18,14 @@ std::atomic<void (*)(std::string_view)> observer{nullptr};
 
 std::string_view level_text(Level level) {
   switch (level) {
-    case Level::kDebug: return "debug";
-    case Level::kInfo: return "info ";
-    case Level::kWarn: return "warn ";
-    case Level::kError: return "error";
+    case Level::kDebug:
+      return "debug";
+    case Level::kInfo:
+      return "info ";
+    case Level::kWarn:
+      return "warn ";
+    case Level::kError:
+      return "error";
   }
   return "error";
 }
@@ -59,9 +63,15 @@ void cut(std::string* line) {
 
 }  // namespace
 
-void set_level(Level level) { lowest.store(int(level), std::memory_order_relaxed); }
-Level level() { return Level(lowest.load(std::memory_order_relaxed)); }
-void set_observer(void (*fn)(std::string_view)) { observer.store(fn); }
+void set_level(Level level) {
+  lowest.store(int(level), std::memory_order_relaxed);
+}
+Level level() {
+  return Level(lowest.load(std::memory_order_relaxed));
+}
+void set_observer(void (*fn)(std::string_view)) {
+  observer.store(fn);
+}
 
 std::string format_line(Level level, std::string_view event, std::string_view message, const Field* fields,
                         size_t count) {

@@ -102,10 +102,13 @@ class AsioLoop : public Loop {
     auto guard = asio::make_work_guard(io_);
     io_.run();
     io_.restart();
-    while (work_off()) {}
+    while (work_off()) {
+    }
     thread_ = std::thread::id();
   }
-  void stop() { post([this] { io_.stop(); }); }
+  void stop() {
+    post([this] { io_.stop(); });
+  }
 
  private:
   bool work_off() {
@@ -148,7 +151,9 @@ LoopThread::~LoopThread() {
   impl_->thread.join();
 }
 
-Loop& LoopThread::loop() { return impl_->loop; }
+Loop& LoopThread::loop() {
+  return impl_->loop;
+}
 
 struct MainLoop::Impl {
   AsioLoop loop;
@@ -156,8 +161,14 @@ struct MainLoop::Impl {
 
 MainLoop::MainLoop() : impl_(std::make_unique<Impl>()) {}
 MainLoop::~MainLoop() = default;
-Loop& MainLoop::loop() { return impl_->loop; }
-void MainLoop::run() { impl_->loop.run(); }
-void MainLoop::stop() { impl_->loop.stop(); }
+Loop& MainLoop::loop() {
+  return impl_->loop;
+}
+void MainLoop::run() {
+  impl_->loop.run();
+}
+void MainLoop::stop() {
+  impl_->loop.stop();
+}
 
 }  // namespace lotse

@@ -1,6 +1,7 @@
 #include "core/base/msgpack.h"
 
 #include <fmt/format.h>
+
 #include <msgpack.hpp>
 
 namespace lotse {
@@ -42,8 +43,8 @@ class Builder : public msgpack::null_visitor {
  private:
   struct Level {
     MsgValue value;
-    std::string key;      // of the value itself in its parent
-    std::string member;   // whose value comes next
+    std::string key;     // of the value itself in its parent
+    std::string member;  // whose value comes next
   };
 
   bool fail(std::string what) {
@@ -58,7 +59,9 @@ class Builder : public msgpack::null_visitor {
     }
     return put(binary ? MsgValue::bin(text) : MsgValue(text));
   }
-  bool count() { return ++count_ <= limits_.values_max || fail(fmt::format("more than {} values", limits_.values_max)); }
+  bool count() {
+    return ++count_ <= limits_.values_max || fail(fmt::format("more than {} values", limits_.values_max));
+  }
   bool put(MsgValue value) {
     if (expect_key_) return fail("a map key that is not text");
     if (!count()) return false;
@@ -66,9 +69,12 @@ class Builder : public msgpack::null_visitor {
     return true;
   }
   void place(MsgValue value) {
-    if (levels_.empty()) root = std::move(value);
-    else if (levels_.back().value.is_map()) levels_.back().value.append(std::move(levels_.back().member), std::move(value));
-    else levels_.back().value.push(std::move(value));
+    if (levels_.empty())
+      root = std::move(value);
+    else if (levels_.back().value.is_map())
+      levels_.back().value.append(std::move(levels_.back().member), std::move(value));
+    else
+      levels_.back().value.push(std::move(value));
   }
   bool open(MsgValue value) {
     if (expect_key_) return fail("a map key that is not text");
@@ -146,7 +152,9 @@ const MsgValue& MsgValue::operator[](std::string_view key) const {
   return kNil;
 }
 
-bool MsgValue::has(std::string_view key) const { return &(*this)[key] != &kNil; }
+bool MsgValue::has(std::string_view key) const {
+  return &(*this)[key] != &kNil;
+}
 
 void MsgValue::set(std::string_view key, MsgValue value) {
   if (is_nil()) value_ = Map();
@@ -225,27 +233,41 @@ Result<MsgValue> MsgValue::parse(std::string_view bytes, const MsgLimits& limits
   return value;
 }
 
-#define LOTSE_PACK(expression)     \
-  do {                             \
-    StringStream stream{out_};     \
-    Packer packer(stream);         \
-    packer.expression;             \
-    return *this;                  \
+#define LOTSE_PACK(expression) \
+  do {                         \
+    StringStream stream{out_}; \
+    Packer packer(stream);     \
+    packer.expression;         \
+    return *this;              \
   } while (0)
 
-MsgWriter& MsgWriter::map(uint32_t members) { LOTSE_PACK(pack_map(members)); }
-MsgWriter& MsgWriter::array(uint32_t items) { LOTSE_PACK(pack_array(items)); }
+MsgWriter& MsgWriter::map(uint32_t members) {
+  LOTSE_PACK(pack_map(members));
+}
+MsgWriter& MsgWriter::array(uint32_t items) {
+  LOTSE_PACK(pack_array(items));
+}
 MsgWriter& MsgWriter::str(std::string_view text) {
   LOTSE_PACK(pack_str(uint32_t(text.size())).pack_str_body(text.data(), uint32_t(text.size())));
 }
 MsgWriter& MsgWriter::bin(std::string_view bytes) {
   LOTSE_PACK(pack_bin(uint32_t(bytes.size())).pack_bin_body(bytes.data(), uint32_t(bytes.size())));
 }
-MsgWriter& MsgWriter::integer(int64_t value) { LOTSE_PACK(pack_int64(value)); }
-MsgWriter& MsgWriter::uinteger(uint64_t value) { LOTSE_PACK(pack_uint64(value)); }
-MsgWriter& MsgWriter::real(double value) { LOTSE_PACK(pack_double(value)); }
-MsgWriter& MsgWriter::boolean(bool value) { LOTSE_PACK(pack(value)); }
-MsgWriter& MsgWriter::nil() { LOTSE_PACK(pack_nil()); }
+MsgWriter& MsgWriter::integer(int64_t value) {
+  LOTSE_PACK(pack_int64(value));
+}
+MsgWriter& MsgWriter::uinteger(uint64_t value) {
+  LOTSE_PACK(pack_uint64(value));
+}
+MsgWriter& MsgWriter::real(double value) {
+  LOTSE_PACK(pack_double(value));
+}
+MsgWriter& MsgWriter::boolean(bool value) {
+  LOTSE_PACK(pack(value));
+}
+MsgWriter& MsgWriter::nil() {
+  LOTSE_PACK(pack_nil());
+}
 MsgWriter& MsgWriter::value(const MsgValue& value) {
   value.encode_to(out_);
   return *this;

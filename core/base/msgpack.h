@@ -33,16 +33,26 @@ class MsgValue {
   template <class T>
     requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
   MsgValue(T v) {
-    if (std::is_signed_v<T> || uint64_t(v) <= uint64_t(INT64_MAX)) value_ = int64_t(v);
-    else value_ = uint64_t(v);
+    if (std::is_signed_v<T> || uint64_t(v) <= uint64_t(INT64_MAX))
+      value_ = int64_t(v);
+    else
+      value_ = uint64_t(v);
   }
   MsgValue(double v) : value_(v) {}
   MsgValue(std::string_view v) : value_(std::string(v)) {}
   MsgValue(const char* v) : value_(std::string(v)) {}
   MsgValue(std::string v) : value_(std::move(v)) {}
   MsgValue(Array v) : value_(std::move(v)) {}
-  static MsgValue bin(std::string_view bytes) { MsgValue v; v.value_ = Bin{std::string(bytes)}; return v; }
-  static MsgValue map(std::initializer_list<Member> members = {}) { MsgValue v; v.value_ = Map(members); return v; }
+  static MsgValue bin(std::string_view bytes) {
+    MsgValue v;
+    v.value_ = Bin{std::string(bytes)};
+    return v;
+  }
+  static MsgValue map(std::initializer_list<Member> members = {}) {
+    MsgValue v;
+    v.value_ = Map(members);
+    return v;
+  }
   static MsgValue array(std::initializer_list<MsgValue> items = {}) { return MsgValue(Array(items)); }
   static MsgValue strings(const std::vector<std::string>& texts) { return MsgValue(Array(texts.begin(), texts.end())); }
 
@@ -62,8 +72,8 @@ class MsgValue {
   uint64_t as_uint(uint64_t fallback = 0) const;
   double as_double(double fallback = 0) const;
   std::string_view as_text(std::string_view fallback = {}) const;
-  const Array& items() const;  // of an array, else none
-  const Map& members() const;  // of a map, else none
+  const Array& items() const;                   // of an array, else none
+  const Map& members() const;                   // of a map, else none
   std::vector<std::string> as_strings() const;  // the texts of an array
   // A map's member, or nil.
   const MsgValue& operator[](std::string_view key) const;

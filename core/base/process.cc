@@ -1,6 +1,7 @@
 #include "core/base/process.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -10,8 +11,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-
-#include <fmt/format.h>
 
 #include "core/base/file.h"
 
@@ -93,17 +92,20 @@ Result<pid_t> spawn(const Program& program, int in, int out, int err, short flag
   std::vector<char*> args = pointers(program.args);
   std::vector<char*> env = program.env ? pointers(*program.env) : std::vector<char*>();
   pid_t pid = -1;
-  int error = posix_spawnp(&pid, args[0], &actions.raw, &attributes.raw, args.data(),
-                           program.env ? env.data() : environ);
+  int error =
+      posix_spawnp(&pid, args[0], &actions.raw, &attributes.raw, args.data(), program.env ? env.data() : environ);
   if (error != 0) return errno_status("start", program.args[0], error);
   return pid;
 }
 
-int code_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+int code_of(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
 
 int wait_for(pid_t pid) {
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
   return code_of(status);
 }
 

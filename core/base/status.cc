@@ -12,28 +12,50 @@ struct ReasonFacts {
 
 ReasonFacts facts_of(Reason reason) {
   switch (reason) {
-    case Reason::kOk: return {200, ""};
-    case Reason::kBadRequest: return {400, "BadRequest"};
-    case Reason::kUnauthorized: return {401, "Unauthorized"};
-    case Reason::kForbidden: return {403, "Forbidden"};
-    case Reason::kNotFound: return {404, "NotFound"};
-    case Reason::kMethodNotAllowed: return {405, "MethodNotAllowed"};
-    case Reason::kNotAcceptable: return {406, "NotAcceptable"};
-    case Reason::kAlreadyExists: return {409, "AlreadyExists"};
-    case Reason::kConflict: return {409, "Conflict"};
-    case Reason::kGone: return {410, "Gone"};
-    case Reason::kExpired: return {410, "Expired"};
-    case Reason::kRequestEntityTooLarge: return {413, "RequestEntityTooLarge"};
-    case Reason::kUnsupportedMediaType: return {415, "UnsupportedMediaType"};
-    case Reason::kInvalid: return {422, "Invalid"};
-    case Reason::kTooManyRequests: return {429, "TooManyRequests"};
-    case Reason::kInternalError: return {500, "InternalError"};
-    case Reason::kServiceUnavailable: return {503, "ServiceUnavailable"};
-    case Reason::kServerTimeout: return {500, "ServerTimeout"};
-    case Reason::kTimeout: return {504, "Timeout"};
-    case Reason::kInsufficientStorage: return {507, "InsufficientStorage"};
-    case Reason::kUnknownOutcome: return {500, "UnknownOutcome"};
-    case Reason::kCancelled: return {499, "Cancelled"};
+    case Reason::kOk:
+      return {200, ""};
+    case Reason::kBadRequest:
+      return {400, "BadRequest"};
+    case Reason::kUnauthorized:
+      return {401, "Unauthorized"};
+    case Reason::kForbidden:
+      return {403, "Forbidden"};
+    case Reason::kNotFound:
+      return {404, "NotFound"};
+    case Reason::kMethodNotAllowed:
+      return {405, "MethodNotAllowed"};
+    case Reason::kNotAcceptable:
+      return {406, "NotAcceptable"};
+    case Reason::kAlreadyExists:
+      return {409, "AlreadyExists"};
+    case Reason::kConflict:
+      return {409, "Conflict"};
+    case Reason::kGone:
+      return {410, "Gone"};
+    case Reason::kExpired:
+      return {410, "Expired"};
+    case Reason::kRequestEntityTooLarge:
+      return {413, "RequestEntityTooLarge"};
+    case Reason::kUnsupportedMediaType:
+      return {415, "UnsupportedMediaType"};
+    case Reason::kInvalid:
+      return {422, "Invalid"};
+    case Reason::kTooManyRequests:
+      return {429, "TooManyRequests"};
+    case Reason::kInternalError:
+      return {500, "InternalError"};
+    case Reason::kServiceUnavailable:
+      return {503, "ServiceUnavailable"};
+    case Reason::kServerTimeout:
+      return {500, "ServerTimeout"};
+    case Reason::kTimeout:
+      return {504, "Timeout"};
+    case Reason::kInsufficientStorage:
+      return {507, "InsufficientStorage"};
+    case Reason::kUnknownOutcome:
+      return {500, "UnknownOutcome"};
+    case Reason::kCancelled:
+      return {499, "Cancelled"};
   }
   return {500, "InternalError"};
 }
@@ -53,27 +75,46 @@ Status about(Reason reason, std::string_view group, std::string_view kind, std::
 
 }  // namespace
 
-int http_code(Reason reason) { return facts_of(reason).http; }
-std::string_view reason_name(Reason reason) { return facts_of(reason).name; }
+int http_code(Reason reason) {
+  return facts_of(reason).http;
+}
+std::string_view reason_name(Reason reason) {
+  return facts_of(reason).name;
+}
 
 Reason reason_of_http(int code) {
   if (code >= 200 && code < 400) return Reason::kOk;
   switch (code) {
-    case 401: return Reason::kUnauthorized;
-    case 403: return Reason::kForbidden;
-    case 404: return Reason::kNotFound;
-    case 405: return Reason::kMethodNotAllowed;
-    case 406: return Reason::kNotAcceptable;
-    case 409: return Reason::kConflict;
-    case 410: return Reason::kGone;
-    case 413: return Reason::kRequestEntityTooLarge;
-    case 415: return Reason::kUnsupportedMediaType;
-    case 422: return Reason::kInvalid;
-    case 429: return Reason::kTooManyRequests;
-    case 499: return Reason::kCancelled;
-    case 503: return Reason::kServiceUnavailable;
-    case 504: return Reason::kTimeout;
-    case 507: return Reason::kInsufficientStorage;
+    case 401:
+      return Reason::kUnauthorized;
+    case 403:
+      return Reason::kForbidden;
+    case 404:
+      return Reason::kNotFound;
+    case 405:
+      return Reason::kMethodNotAllowed;
+    case 406:
+      return Reason::kNotAcceptable;
+    case 409:
+      return Reason::kConflict;
+    case 410:
+      return Reason::kGone;
+    case 413:
+      return Reason::kRequestEntityTooLarge;
+    case 415:
+      return Reason::kUnsupportedMediaType;
+    case 422:
+      return Reason::kInvalid;
+    case 429:
+      return Reason::kTooManyRequests;
+    case 499:
+      return Reason::kCancelled;
+    case 503:
+      return Reason::kServiceUnavailable;
+    case 504:
+      return Reason::kTimeout;
+    case 507:
+      return Reason::kInsufficientStorage;
   }
   return code >= 400 && code < 500 ? Reason::kBadRequest : Reason::kInternalError;
 }

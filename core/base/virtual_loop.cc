@@ -92,7 +92,9 @@ struct VirtualLoop::Impl {
   std::shared_ptr<State> state = std::make_shared<State>();
 };
 
-VirtualLoop::VirtualLoop(WallTime start) : impl_(std::make_unique<Impl>()) { impl_->state->clock.start = start; }
+VirtualLoop::VirtualLoop(WallTime start) : impl_(std::make_unique<Impl>()) {
+  impl_->state->clock.start = start;
+}
 
 VirtualLoop::~VirtualLoop() {
   // What is destroyed here may hold handles that look for the state: it must be whole while they do.
@@ -125,7 +127,9 @@ Handle VirtualLoop::watch_fd(int fd, bool readable, bool writable, std::function
   return Handle(std::make_unique<WatchHandle>(impl_->state, id));
 }
 
-const Clock& VirtualLoop::clock() const { return impl_->state->clock; }
+const Clock& VirtualLoop::clock() const {
+  return impl_->state->clock;
+}
 
 void VirtualLoop::run() {
   constexpr int kRoundsMax = 1'000'000;  // a watch whose fn never reads would go on for ever

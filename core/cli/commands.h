@@ -1,5 +1,5 @@
-// What the subcommands of `lotse` do. Each returns an exit code; text for people goes to *out (standard output) or, when
-// something is wrong, to *err.
+// What the subcommands of `lotse` do. Each returns an exit code; text for people goes to *out (standard output) or,
+// when something is wrong, to *err.
 #pragma once
 #include <ostream>
 #include <string>
@@ -12,9 +12,9 @@ namespace lotse::cli {
 
 // Permanent: scripts look at them.
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailed = 1;         // the command failed, or a configuration has faults
-inline constexpr int kExitUsage = 2;          // wrong arguments
-inline constexpr int kExitNotReachable = 3;   // no lotsed serves that directory
+inline constexpr int kExitFailed = 1;        // the command failed, or a configuration has faults
+inline constexpr int kExitUsage = 2;         // wrong arguments
+inline constexpr int kExitNotReachable = 3;  // no lotsed serves that directory
 
 struct Streams {
   std::ostream& out;
@@ -24,8 +24,8 @@ struct Streams {
 // `lotse plugins`: what was found; runs no code of the plugins. `json`: as one JSON object.
 int show_plugins(const std::vector<plugin::Found>& found, bool json, Streams streams);
 
-// `lotse config check [FILE]`: every complaint about the core's sections, the slots and the plugins' sections. Loads the
-// plugins for their keys, creates nothing. An empty file: the embedded default.
+// `lotse config check [FILE]`: every complaint about the core's sections, the slots and the plugins' sections. Loads
+// the plugins for their keys, creates nothing. An empty file: the embedded default.
 int check_config(const std::string& file, const std::vector<std::string>& plugin_path, Streams streams);
 // `lotse config default`: the sample, with the sections of all plugins that were found.
 int print_default_config(const std::vector<std::string>& plugin_path, Streams streams);

@@ -8,7 +8,8 @@
 namespace lotse::cli {
 namespace {
 
-std::vector<std::string> directories(const std::vector<std::string>& given, const std::vector<std::string>& configured) {
+std::vector<std::string> directories(const std::vector<std::string>& given,
+                                     const std::vector<std::string>& configured) {
   return plugin::search_path(given.empty() ? configured : given);
 }
 
@@ -28,7 +29,8 @@ int check_config(const std::string& file, const std::vector<std::string>& plugin
   config::Complaints complaints(name);
   config::Config config = config::parse_config(text, name, &complaints);
   // Where the core's sections are wrong, so may be the path and the slots; then only they are spoken of.
-  if (complaints.empty()) plugin::Plugins(directories(plugin_path, config.daemon.plugin_path)).check(config, &complaints);
+  if (complaints.empty())
+    plugin::Plugins(directories(plugin_path, config.daemon.plugin_path)).check(config, &complaints);
   if (!complaints.empty()) {
     streams.err << complaints.text() << "\n";
     return kExitFailed;
@@ -49,8 +51,10 @@ int print_default_config(const std::vector<std::string>& plugin_path, Streams st
     if (!found.problem.empty()) continue;
     for (const std::string& kind : found.note.kinds) {
       auto section = plugins.section(kind, found.note.name);
-      if (section.ok()) sections[section->name] = *section;
-      else streams.err << "left out: " << section.status().message << "\n";
+      if (section.ok())
+        sections[section->name] = *section;
+      else
+        streams.err << "left out: " << section.status().message << "\n";
     }
   }
   std::vector<config::Section> list;

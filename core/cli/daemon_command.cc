@@ -1,11 +1,10 @@
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
-
-#include <fmt/format.h>
 
 #include "core/base/file.h"
 #include "core/base/frame_io.h"
@@ -69,8 +68,9 @@ int ask_daemon(const std::string& data_dir, const MsgValue& request, const std::
   if (!connected.ok()) {
     Reason reason = connected.status().reason;
     bool nobody = reason == Reason::kNotFound || reason == Reason::kServiceUnavailable;
-    fail(streams, nobody ? fmt::format("no lotsed runs with the data directory {} ({})", data_dir, connected.status().message)
-                         : connected.status().message);
+    fail(streams,
+         nobody ? fmt::format("no lotsed runs with the data directory {} ({})", data_dir, connected.status().message)
+                : connected.status().message);
     return kExitNotReachable;
   }
   Fd fd{*connected};
@@ -80,7 +80,8 @@ int ask_daemon(const std::string& data_dir, const MsgValue& request, const std::
   if (Status sent = write_frame(fd.fd, request); !sent.ok()) return fail(streams, sent.message);
   while (true) {
     auto frame = read_frame(fd.fd);
-    if (!frame.ok()) return fail(streams, fmt::format("lotsed has not finished its answer: {}", frame.status().message));
+    if (!frame.ok())
+      return fail(streams, fmt::format("lotsed has not finished its answer: {}", frame.status().message));
     if (frame->has("exit")) {
       int code = int((*frame)["exit"].as_int(kExitFailed));
       if (code != kExitOk) return fail(streams, (*frame)["error"].as_text("the command failed")), code;

@@ -8,9 +8,12 @@ namespace {
 std::string json_text(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\', out += c;
-    else if (uint8_t(c) < 0x20) out += fmt::format("\\u{:04x}", unsigned(uint8_t(c)));
-    else out += c;
+    if (c == '"' || c == '\\')
+      out += '\\', out += c;
+    else if (uint8_t(c) < 0x20)
+      out += fmt::format("\\u{:04x}", unsigned(uint8_t(c)));
+    else
+      out += c;
   }
   return out + "\"";
 }
@@ -26,9 +29,10 @@ void print_json(const std::vector<plugin::Found>& found, std::ostream& out) {
   for (const plugin::Found& f : found) {
     if (f.problem.empty()) {
       good.push_back(fmt::format(
-          "{{\"name\":{},\"kinds\":{},\"version\":{},\"abi\":\"{}.{}\",\"threads\":{},\"requires\":{},\"summary\":{},\"file\":{}}}",
-          json_text(f.note.name), json_list(f.note.kinds), json_text(f.note.version), f.note.abi_major, f.note.abi_minor,
-          f.note.threads, json_list(f.note.needs), json_text(f.note.summary), json_text(f.path)));
+          "{{\"name\":{},\"kinds\":{},\"version\":{},\"abi\":\"{}.{}\",\"threads\":{},\"requires\":{},\"summary\":{},"
+          "\"file\":{}}}",
+          json_text(f.note.name), json_list(f.note.kinds), json_text(f.note.version), f.note.abi_major,
+          f.note.abi_minor, f.note.threads, json_list(f.note.needs), json_text(f.note.summary), json_text(f.path)));
     } else {
       bad.push_back(fmt::format("{{\"file\":{},\"reason\":{}}}", json_text(f.path), json_text(f.problem)));
     }
@@ -45,7 +49,8 @@ void print_table(const std::vector<Row>& rows, std::ostream& out) {
   }
   for (const Row& row : rows) {
     std::string line;
-    for (size_t i = 0; i < row.size(); i++) line += i + 1 < row.size() ? fmt::format("{:<{}}   ", row[i], width[i]) : row[i];
+    for (size_t i = 0; i < row.size(); i++)
+      line += i + 1 < row.size() ? fmt::format("{:<{}}   ", row[i], width[i]) : row[i];
     out << line << "\n";
   }
 }
@@ -66,8 +71,10 @@ int show_plugins(const std::vector<plugin::Found>& found, bool json, Streams str
     }
   }
   std::sort(rows.begin() + 1, rows.end());
-  if (rows.size() > 1) print_table(rows, streams.out);
-  else streams.out << "No plugins were found.\n";
+  if (rows.size() > 1)
+    print_table(rows, streams.out);
+  else
+    streams.out << "No plugins were found.\n";
   std::set<std::string> said;
   for (const plugin::Found& f : found) {
     if (!f.problem.empty() && said.insert(f.problem).second) streams.err << "refused: " << f.problem << "\n";

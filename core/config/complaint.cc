@@ -14,7 +14,8 @@ size_t distance(std::string_view a, std::string_view b) {
     for (size_t j = 1; j <= b.size(); j++) {
       size_t change = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
       d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, change});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   }
   return d[a.size()][b.size()];
@@ -45,7 +46,9 @@ std::string Complaints::text() const {
   return out;
 }
 
-Status Complaints::status() const { return empty() ? Status() : Status(Reason::kInvalid, text()); }
+Status Complaints::status() const {
+  return empty() ? Status() : Status(Reason::kInvalid, text());
+}
 
 std::string suggestion(std::string_view wrong, const std::vector<std::string>& known, std::string_view quote) {
   if (wrong.size() > 64) return "";

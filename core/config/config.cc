@@ -1,8 +1,7 @@
 #include "core/config/config.h"
 
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "core/base/file.h"
 #include "core/config/values.h"
@@ -10,7 +9,9 @@
 namespace lotse::config {
 namespace {
 
-std::string text_of(const MsgValue& section, std::string_view key) { return std::string(section[key].as_text()); }
+std::string text_of(const MsgValue& section, std::string_view key) {
+  return std::string(section[key].as_text());
+}
 
 std::string host_name() {
   char name[256] = {};
@@ -31,8 +32,9 @@ void check_kind(const TomlMember& kind, Config* config, Complaints* complaints) 
     if (plugin.value.type == TomlValue::Type::kTable) {
       config->plugins.push_back({kind.key, plugin.key, plugin});
     } else {
-      complaints->add(plugin.place, fmt::format("'{}' in [plugins.{}] must be a section [plugins.{}.<name>], not {}",
-                                                plugin.key.substr(0, 100), kind.key, kind.key, plugin.value.type_name()));
+      complaints->add(plugin.place,
+                      fmt::format("'{}' in [plugins.{}] must be a section [plugins.{}.<name>], not {}",
+                                  plugin.key.substr(0, 100), kind.key, kind.key, plugin.value.type_name()));
     }
   }
 }
@@ -44,8 +46,9 @@ void check_top_level(const TomlValue& root, Config* config, Complaints* complain
     if (std::find(names.begin(), names.end(), member.key) == names.end()) {
       bool table = member.value.type == TomlValue::Type::kTable;
       std::string shown = member.key.substr(0, 100);
-      complaints->add(member.place, table ? fmt::format("unknown section [{}]{}", shown, suggestion(member.key, names, "[]"))
-                                          : fmt::format("key '{}' stands outside of a section", shown));
+      complaints->add(member.place,
+                      table ? fmt::format("unknown section [{}]{}", shown, suggestion(member.key, names, "[]"))
+                            : fmt::format("key '{}' stands outside of a section", shown));
     } else if (member.key == "plugins") {
       if (member.value.type != TomlValue::Type::kTable) {
         complaints->add(member.place, "'plugins' must consist of sections [plugins.<kind>.<name>]");
@@ -69,10 +72,16 @@ void check_families(const TomlValue& root, const Config::Network& network, Compl
   };
   std::string pods = families(network.pod_cidr), services = families(network.service_cidr);
   auto good = [](const std::string& f) { return f == "4" || f == "6" || f == "46" || f == "64"; };
-  if (!good(pods)) complaints->add(place("pod_cidr"), "'pod_cidr' in [network] must hold one IPv4 network, one IPv6 network or one of each");
-  if (!good(services)) complaints->add(place("service_cidr"), "'service_cidr' in [network] must hold one IPv4 network, one IPv6 network or one of each");
+  if (!good(pods))
+    complaints->add(place("pod_cidr"),
+                    "'pod_cidr' in [network] must hold one IPv4 network, one IPv6 network or one of each");
+  if (!good(services))
+    complaints->add(place("service_cidr"),
+                    "'service_cidr' in [network] must hold one IPv4 network, one IPv6 network or one of each");
   if (good(pods) && good(services) && pods != services) {
-    complaints->add(place("service_cidr"), "'service_cidr' in [network] must be of the same address families as 'pod_cidr', in the same order");
+    complaints->add(
+        place("service_cidr"),
+        "'service_cidr' in [network] must be of the same address families as 'pod_cidr', in the same order");
   }
 }
 

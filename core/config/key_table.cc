@@ -11,18 +11,27 @@ using Type = TomlValue::Type;
 
 std::string_view wanted(KeyType type) {
   switch (type) {
-    case KeyType::kString: return "a string";
-    case KeyType::kInteger: return "an integer";
-    case KeyType::kBoolean: return "a boolean";
-    case KeyType::kStrings: return "an array of strings";
-    case KeyType::kDuration: return "a duration such as \"10s\"";
-    case KeyType::kSize: return "a size such as \"64MiB\" or an integer";
-    case KeyType::kTable: return "a table";
+    case KeyType::kString:
+      return "a string";
+    case KeyType::kInteger:
+      return "an integer";
+    case KeyType::kBoolean:
+      return "a boolean";
+    case KeyType::kStrings:
+      return "an array of strings";
+    case KeyType::kDuration:
+      return "a duration such as \"10s\"";
+    case KeyType::kSize:
+      return "a size such as \"64MiB\" or an integer";
+    case KeyType::kTable:
+      return "a table";
   }
   return "nothing";
 }
 
-std::string format_integer(int64_t number) { return std::to_string(number); }
+std::string format_integer(int64_t number) {
+  return std::to_string(number);
+}
 
 // A value of one key, with the words for its complaints.
 class Check {
@@ -85,10 +94,14 @@ class Check {
     bool good = true;
     for (const TomlValue& item : v.items) {
       std::optional<MsgValue> one;
-      if (item.type == Type::kString) one = text(item);
-      else fail(item, fmt::format("must be {}; one of them is {}", wanted(key_.type), item.type_name()));
-      if (one) out.push_back(std::move(*one));
-      else good = false;
+      if (item.type == Type::kString)
+        one = text(item);
+      else
+        fail(item, fmt::format("must be {}; one of them is {}", wanted(key_.type), item.type_name()));
+      if (one)
+        out.push_back(std::move(*one));
+      else
+        good = false;
     }
     if (!good) return std::nullopt;
     return MsgValue(std::move(out));
@@ -113,10 +126,14 @@ class Check {
 
   std::optional<MsgValue> free_form(const TomlValue& v) {
     switch (v.type) {
-      case Type::kString: return MsgValue(v.text);
-      case Type::kInteger: return MsgValue(v.integer);
-      case Type::kReal: return MsgValue(v.real);
-      case Type::kBoolean: return MsgValue(v.boolean);
+      case Type::kString:
+        return MsgValue(v.text);
+      case Type::kInteger:
+        return MsgValue(v.integer);
+      case Type::kReal:
+        return MsgValue(v.real);
+      case Type::kBoolean:
+        return MsgValue(v.boolean);
       case Type::kArray: {
         MsgValue out = MsgValue::array();
         for (const TomlValue& item : v.items) {
@@ -131,7 +148,8 @@ class Check {
         }
         return out;
       }
-      default: return fail(v, fmt::format("must not hold {}; write it as a string", v.type_name()));
+      default:
+        return fail(v, fmt::format("must not hold {}; write it as a string", v.type_name()));
     }
   }
 
@@ -196,7 +214,8 @@ MsgValue check_section(const Section& section, const TomlMember* given, Complain
   MsgValue out = MsgValue::map();
   const TomlValue* table = given ? &given->value : nullptr;
   if (table && table->type != Type::kTable) {
-    complaints->add(given->place, fmt::format("'{}' must be a section [{}], not {}", given->key, section.name, table->type_name()));
+    complaints->add(given->place,
+                    fmt::format("'{}' must be a section [{}], not {}", given->key, section.name, table->type_name()));
     return out;
   }
   std::vector<std::string> names;
@@ -211,9 +230,13 @@ MsgValue check_section(const Section& section, const TomlMember* given, Complain
   for (const Key& key : section.keys) {
     const TomlMember* member = table ? table->find(key.name) : nullptr;
     std::optional<MsgValue> value;
-    if (member) value = Check(section.name, key, complaints).value(member->value);
-    else if (key.required) complaints->add(given ? given->place : Place{}, fmt::format("[{}] lacks the required key '{}'", section.name, key.name));
-    else value = fallback_of(section, key, complaints);
+    if (member)
+      value = Check(section.name, key, complaints).value(member->value);
+    else if (key.required)
+      complaints->add(given ? given->place : Place{},
+                      fmt::format("[{}] lacks the required key '{}'", section.name, key.name));
+    else
+      value = fallback_of(section, key, complaints);
     if (value) out.set(key.name, std::move(*value));
   }
   return out;
@@ -248,8 +271,10 @@ std::string sample_of(const Section& section) {
   out += fmt::format("[{}]\n", section.name);
   for (const Key& key : section.keys) {
     out += comment(fmt::format("{} ({})", key.doc, facts_of(key)));
-    if (key.fallback) out += fmt::format("{} = {}\n", key.name, as_toml(key, *key.fallback));
-    else out += fmt::format("# {} =\n", key.name);
+    if (key.fallback)
+      out += fmt::format("{} = {}\n", key.name, as_toml(key, *key.fallback));
+    else
+      out += fmt::format("# {} =\n", key.name);
   }
   return out;
 }

@@ -19,7 +19,7 @@ struct Key {
   std::optional<std::string> fallback = {};  // as it would stand in the file, strings without quotes
   bool required = false, reloadable = false, secret = false;
   std::vector<std::string> choices = {};  // strings, and each of an array of strings
-  int64_t minimum = 0, maximum = 0;     // both 0: no range
+  int64_t minimum = 0, maximum = 0;       // both 0: no range
   // A further check of a string, or of each in an array: "" or what is wrong ("is no network such as ...").
   std::string (*check)(std::string_view text) = nullptr;
 };
@@ -30,10 +30,11 @@ struct Section {
   std::vector<Key> keys;
 };
 
-// The values of a section: every key that was given or has a fallback; durations in ns and sizes in bytes. `given` may be
-// null: the file has no such section. What is wrong goes to *complaints.
+// The values of a section: every key that was given or has a fallback; durations in ns and sizes in bytes. `given` may
+// be null: the file has no such section. What is wrong goes to *complaints.
 MsgValue check_section(const Section& section, const TomlMember* given, Complaints* complaints);
-// Whether the declaration itself is sound (fallback of the right type and within range, unique names): "" or a sentence.
+// Whether the declaration itself is sound (fallback of the right type and within range, unique names): "" or a
+// sentence.
 std::string check_declaration(const Section& section);
 // The section as text, with a comment a key and the defaults filled in.
 std::string sample_of(const Section& section);

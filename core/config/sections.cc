@@ -5,7 +5,9 @@
 namespace lotse::config {
 namespace {
 
-std::string check_cidr(std::string_view text) { return parse_cidr(text).status().message; }
+std::string check_cidr(std::string_view text) {
+  return parse_cidr(text).status().message;
+}
 
 std::string check_bus_address(std::string_view text) {
   constexpr std::string_view kScheme = "tcp://";
@@ -27,7 +29,7 @@ std::string check_domain(std::string_view text) {
   char before = '.';
   for (char c : text) {
     bool alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (!alnum && (before == '.' || (c != '-' && c != '.')) ) return "is no DNS name in lower case";
+    if (!alnum && (before == '.' || (c != '-' && c != '.'))) return "is no DNS name in lower case";
     if (c == '.' && before == '-') return "is no DNS name in lower case";
     label = c == '.' ? 0 : label + 1;
     if (label > 63) return "is no DNS name in lower case";
@@ -36,7 +38,9 @@ std::string check_domain(std::string_view text) {
   return text.empty() || text.size() > 253 || before == '.' || before == '-' ? "is no DNS name in lower case" : "";
 }
 
-std::string check_node_name(std::string_view text) { return text.empty() ? "" : check_domain(text); }
+std::string check_node_name(std::string_view text) {
+  return text.empty() ? "" : check_domain(text);
+}
 
 Key key(std::string name, KeyType type, std::string fallback, std::string doc,
         std::string (*check)(std::string_view) = nullptr, std::vector<std::string> choices = {}) {
@@ -53,31 +57,38 @@ Key key(std::string name, KeyType type, std::string fallback, std::string doc,
 std::vector<Section> make_sections() {
   using enum KeyType;
   return {
-      {"daemon", "The daemon itself.",
+      {"daemon",
+       "The daemon itself.",
        {key("roles", kStrings, "[\"master\", \"worker\"]", "What this machine is.", nullptr, {"master", "worker"}),
         key("data_dir", kString, "/var/lib/lotse", "Where everything is kept that must survive a restart.", check_path),
         key("node_name", kString, "", "The node's name; empty: the host's.", check_node_name),
         key("plugin_path", kStrings, "[\"/usr/lib/lotse/plugins\"]",
             "Directories in which plugins are looked for, before ../lib/lotse/plugins beside the binary.", check_path),
-        key("log_level", kString, "info", "The lowest level that is logged.", nullptr, {"debug", "info", "warn", "error"})}},
-      {"components", "Which plugin fills each slot.",
+        key("log_level", kString, "info", "The lowest level that is logged.", nullptr,
+            {"debug", "info", "warn", "error"})}},
+      {"components",
+       "Which plugin fills each slot.",
        {key("transport", kStrings, "[\"rest\"]", "How clients reach the API."),
         key("state", kString, "lmdb", "Where a master keeps the cluster's objects."),
         key("scheduler", kStrings, "[\"default\"]", "Which policies a master offers to pods."),
         key("runtime", kString, "containerd", "What runs containers on a worker."),
         key("proxy", kString, "iptables", "What makes Services reachable on a worker.")}},
-      {"api", "The API that a master serves.",
+      {"api",
+       "The API that a master serves.",
        {key("advertise_address", kString, "", "The address that others reach it by; empty: that of the default route.",
             check_advertised),
         key("tls_san", kStrings, "[]", "Further names and addresses for its certificate.")}},
-      {"bus", "The link between masters and workers.",
+      {"bus",
+       "The link between masters and workers.",
        {key("listen", kString, "tcp://0.0.0.0:6442", "Where a master listens for workers.", check_bus_address),
         key("join_file", kString, "",
             "A worker: the file that holds what `lotse token create` printed; ignored once it has joined.")}},
-      {"network", "The cluster's network: read when the cluster is made and then kept in it.",
+      {"network",
+       "The cluster's network: read when the cluster is made and then kept in it.",
        {key("pod_cidr", kStrings, "[\"10.244.0.0/16\"]", "The pods' network, a /24 a node; one a family.", check_cidr),
         key("service_cidr", kStrings, "[\"10.96.0.0/16\"]",
-            "The services' network: the first address is the API's, the tenth the DNS server's; one a family.", check_cidr),
+            "The services' network: the first address is the API's, the tenth the DNS server's; one a family.",
+            check_cidr),
         key("cluster_domain", kString, "cluster.local", "The DNS zone of the cluster.", check_domain),
         key("backend", kString, "auto", "How pods of different nodes reach each other.", nullptr,
             {"auto", "routes", "vxlan"})}},

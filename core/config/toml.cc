@@ -3,9 +3,11 @@
 #include <stdexcept>
 
 namespace lotse::config {
-// toml++ asserts what some malformed files break (a control character after "[", for one). Such a file is a complaint, in every kind of
-// build, and neither an abort nor undefined behaviour.
-[[noreturn]] static void refuse_assertion() { throw std::runtime_error("its syntax is wrong in a way that has no name"); }
+// toml++ asserts what some malformed files break (a control character after "[", for one). Such a file is a complaint,
+// in every kind of build, and neither an abort nor undefined behaviour.
+[[noreturn]] static void refuse_assertion() {
+  throw std::runtime_error("its syntax is wrong in a way that has no name");
+}
 }  // namespace lotse::config
 
 #undef NDEBUG
@@ -13,14 +15,15 @@ namespace lotse::config {
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_ENABLE_WINDOWS_COMPAT 0
 #define TOML_MAX_NESTED_VALUES 32
-#include <toml++/toml.h>
-
 #include <fmt/format.h>
+#include <toml++/toml.h>
 
 namespace lotse::config {
 namespace {
 
-Place place_of(const toml::source_region& region) { return {int(region.begin.line), int(region.begin.column)}; }
+Place place_of(const toml::source_region& region) {
+  return {int(region.begin.line), int(region.begin.column)};
+}
 
 // Counts how deep dotted keys go before toml++ sees them: it builds a table for each part, and a tree of a hundred
 // thousand levels would overflow the stack when it is destroyed.
@@ -39,8 +42,10 @@ class DepthScan {
         while (at_ < text_.size() && text_[at_] != '\n') step();
         continue;
       }
-      if (c == '.') dots_++;
-      else if (c == '=' || c == ',' || c == '{' || c == '[' || c == '\n') dots_ = 0;
+      if (c == '.')
+        dots_++;
+      else if (c == '=' || c == ',' || c == '{' || c == '[' || c == '\n')
+        dots_ = 0;
       if (dots_ >= kDepthMax) return {line_, column_};
       step();
     }
@@ -79,7 +84,8 @@ TomlValue convert(const toml::node& node) {
   out.place = place_of(node.source());
   if (auto* table = node.as_table()) {
     out.type = TomlValue::Type::kTable;
-    for (auto&& [key, value] : *table) out.members.push_back({std::string(key.str()), place_of(key.source()), convert(value)});
+    for (auto&& [key, value] : *table)
+      out.members.push_back({std::string(key.str()), place_of(key.source()), convert(value)});
     std::sort(out.members.begin(), out.members.end(), [](const TomlMember& a, const TomlMember& b) {
       return std::pair(a.place.line, a.place.column) < std::pair(b.place.line, b.place.column);
     });
@@ -122,14 +128,22 @@ const TomlMember* TomlValue::find(std::string_view key) const {
 
 std::string_view TomlValue::type_name() const {
   switch (type) {
-    case Type::kNone: return "nothing";
-    case Type::kString: return "a string";
-    case Type::kInteger: return "an integer";
-    case Type::kReal: return "a number with a fraction";
-    case Type::kBoolean: return "a boolean";
-    case Type::kTime: return "a date or time";
-    case Type::kArray: return "an array";
-    case Type::kTable: return "a table";
+    case Type::kNone:
+      return "nothing";
+    case Type::kString:
+      return "a string";
+    case Type::kInteger:
+      return "an integer";
+    case Type::kReal:
+      return "a number with a fraction";
+    case Type::kBoolean:
+      return "a boolean";
+    case Type::kTime:
+      return "a date or time";
+    case Type::kArray:
+      return "an array";
+    case Type::kTable:
+      return "a table";
   }
   return "nothing";
 }

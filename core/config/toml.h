@@ -22,8 +22,8 @@ struct TomlValue {
   int64_t integer = 0;  // kInteger
   double real = 0;      // kReal
   bool boolean = false;
-  std::vector<TomlValue> items;      // kArray
-  std::vector<TomlMember> members;   // kTable, in the order of the file
+  std::vector<TomlValue> items;     // kArray
+  std::vector<TomlMember> members;  // kTable, in the order of the file
 
   const TomlMember* find(std::string_view key) const;
   std::string_view type_name() const;  // "a string", "an array", ...

@@ -1,10 +1,9 @@
 #include "core/config/values.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include <charconv>
-
-#include <fmt/format.h>
 
 namespace lotse::config {
 namespace {
@@ -13,18 +12,37 @@ struct Unit {
   std::string_view name;
   int64_t factor;
 };
-constexpr Unit kDurations[] = {{"ns", 1},          {"us", 1'000},           {"µs", 1'000},
-                               {"ms", 1'000'000},  {"s", 1'000'000'000},    {"m", 60'000'000'000},
+constexpr Unit kDurations[] = {{"ns", 1},
+                               {"us", 1'000},
+                               {"µs", 1'000},
+                               {"ms", 1'000'000},
+                               {"s", 1'000'000'000},
+                               {"m", 60'000'000'000},
                                {"h", 3'600'000'000'000}};
 constexpr int64_t kKi = 1024;
-constexpr Unit kSizes[] = {{"", 1},           {"B", 1},          {"k", 1000},          {"kB", 1000},
-                           {"KB", 1000},      {"M", 1000'000},   {"MB", 1000'000},     {"G", 1000'000'000},
-                           {"GB", 1000'000'000}, {"T", 1000'000'000'000}, {"TB", 1000'000'000'000},
-                           {"Ki", kKi},       {"KiB", kKi},      {"Mi", kKi * kKi},    {"MiB", kKi * kKi},
-                           {"Gi", kKi * kKi * kKi}, {"GiB", kKi * kKi * kKi},
-                           {"Ti", kKi * kKi * kKi * kKi}, {"TiB", kKi * kKi * kKi * kKi}};
+constexpr Unit kSizes[] = {{"", 1},
+                           {"B", 1},
+                           {"k", 1000},
+                           {"kB", 1000},
+                           {"KB", 1000},
+                           {"M", 1000'000},
+                           {"MB", 1000'000},
+                           {"G", 1000'000'000},
+                           {"GB", 1000'000'000},
+                           {"T", 1000'000'000'000},
+                           {"TB", 1000'000'000'000},
+                           {"Ki", kKi},
+                           {"KiB", kKi},
+                           {"Mi", kKi* kKi},
+                           {"MiB", kKi* kKi},
+                           {"Gi", kKi* kKi* kKi},
+                           {"GiB", kKi* kKi* kKi},
+                           {"Ti", kKi* kKi* kKi* kKi},
+                           {"TiB", kKi* kKi* kKi* kKi}};
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // A number, perhaps with a fraction, and its unit, from the front of *text. False: not of that form, or too large.
 bool take_amount(std::string_view* text, std::span<const Unit> units, int64_t* out) {
@@ -107,11 +125,13 @@ Result<Cidr> parse_cidr(std::string_view text) {
   auto wrong = [] { return Status(Reason::kInvalid, "is no network such as 10.0.0.0/8"); };
   size_t slash = text.find('/');
   Cidr cidr;
-  if (slash == std::string_view::npos || slash > 64 || !read_address(std::string(text.substr(0, slash)), &cidr)) return wrong();
+  if (slash == std::string_view::npos || slash > 64 || !read_address(std::string(text.substr(0, slash)), &cidr))
+    return wrong();
   std::string_view digits = text.substr(slash + 1);
   auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), cidr.prefix);
   int bits = cidr.ipv6 ? 128 : 32;
-  if (error != std::errc() || end != digits.data() + digits.size() || cidr.prefix < 0 || cidr.prefix > bits) return wrong();
+  if (error != std::errc() || end != digits.data() + digits.size() || cidr.prefix < 0 || cidr.prefix > bits)
+    return wrong();
   for (int bit = cidr.prefix; bit < bits; bit++) {
     if (cidr.bytes[size_t(bit / 8)] >> (7 - bit % 8) & 1) {
       return Status(Reason::kInvalid, "has bits set behind its prefix, so it is an address and no network");
@@ -130,11 +150,14 @@ Status check_host_port(std::string_view text) {
   size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return wrong;
   std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  else if (host.find(':') != std::string_view::npos) return wrong;
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
+  else if (host.find(':') != std::string_view::npos)
+    return wrong;
   int number = 0;
   auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (error != std::errc() || end != port.data() + port.size() || number < 1 || number > 65535 || !is_ip(host)) return wrong;
+  if (error != std::errc() || end != port.data() + port.size() || number < 1 || number > 65535 || !is_ip(host))
+    return wrong;
   return {};
 }
 

@@ -1,13 +1,12 @@
 #include "core/daemon/control_socket.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
-
-#include <fmt/format.h>
 
 #include "core/base/file.h"
 #include "core/base/frame_io.h"
@@ -81,7 +80,8 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
       return !gone();
     }
     bool data(std::string_view bytes) override {
-      for (size_t at = 0; at < bytes.size(); at += kDataMax) send(MsgValue::map({{"data", MsgValue::bin(bytes.substr(at, kDataMax))}}));
+      for (size_t at = 0; at < bytes.size(); at += kDataMax)
+        send(MsgValue::map({{"data", MsgValue::bin(bytes.substr(at, kDataMax))}}));
       return !gone();
     }
     bool gone() const override {
@@ -138,7 +138,8 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
     client->received.append(buffer, size_t(got));
     auto length = frame_length(client->received);
     if (!length) return;
-    if (*length > limits.request_max) return finish(client, Status(Reason::kRequestEntityTooLarge, "the request is too large"));
+    if (*length > limits.request_max)
+      return finish(client, Status(Reason::kRequestEntityTooLarge, "the request is too large"));
     if (client->received.size() < 4 + *length) return;
     auto request = MsgValue::parse(std::string_view(client->received).substr(4, *length));
     if (!request.ok()) return finish(client, request.status());
@@ -155,7 +156,8 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
     std::string command(request["command"].as_text());
     auto found = handlers.find(command);
     if (found == handlers.end()) {
-      return finish(client, Status(Reason::kNotFound, fmt::format("this lotsed knows no command '{}'", command.substr(0, 64))));
+      return finish(client,
+                    Status(Reason::kNotFound, fmt::format("this lotsed knows no command '{}'", command.substr(0, 64))));
     }
     {
       std::lock_guard lock(mutex);
@@ -209,14 +211,19 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
   size_t running = 0;  // handlers on the pool
 };
 
-Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(Loop& loop, WorkerPool& workers, const std::string& path, Limits limits) {
+Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(Loop& loop, WorkerPool& workers, const std::string& path,
+                                                             Limits limits) {
   auto impl = std::make_shared<Impl>(loop, workers, path, limits);
   LOTSE_CHECK_OK(impl->start());
   return std::unique_ptr<ControlSocket>(new ControlSocket(std::move(impl)));
 }
 
 ControlSocket::ControlSocket(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
-ControlSocket::~ControlSocket() { impl_->stop(); }
-void ControlSocket::handle(const std::string& command, ControlHandler handler) { impl_->handlers[command] = std::move(handler); }
+ControlSocket::~ControlSocket() {
+  impl_->stop();
+}
+void ControlSocket::handle(const std::string& command, ControlHandler handler) {
+  impl_->handlers[command] = std::move(handler);
+}
 
 }  // namespace lotse::daemon

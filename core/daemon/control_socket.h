@@ -1,8 +1,8 @@
 // ControlSocket: DIR/lotse.sock, by which the operator's command `lotse` talks to the daemon of that directory. Open to
 // root and to the user that the daemon runs as.
 //
-// Protocol, frames as in core/base/frame_io.h: one request {"command": text, ...}, answered by any number of {"out": text}
-// (for standard output) and {"data": bin} (for a file), and last by {"exit": int, "error": text}.
+// Protocol, frames as in core/base/frame_io.h: one request {"command": text, ...}, answered by any number of {"out":
+// text} (for standard output) and {"data": bin} (for a file), and last by {"exit": int, "error": text}.
 #pragma once
 #include <functional>
 #include <memory>
@@ -33,7 +33,8 @@ class ControlSocket {
     Duration request_time = std::chrono::seconds(10);  // to send the request
   };
   // [loop] kAlreadyExists when another daemon serves that path. A socket left by a dead one is replaced.
-  static Result<std::unique_ptr<ControlSocket>> listen(Loop& loop, WorkerPool& workers, const std::string& path, Limits limits);
+  static Result<std::unique_ptr<ControlSocket>> listen(Loop& loop, WorkerPool& workers, const std::string& path,
+                                                       Limits limits);
   static Result<std::unique_ptr<ControlSocket>> listen(Loop& loop, WorkerPool& workers, const std::string& path) {
     return listen(loop, workers, path, Limits());
   }

@@ -8,8 +8,8 @@
 
 namespace lotse::plugin {
 
-// Calls that are under way, by number: the number is the ctx that the plugin has, so an answer that comes twice, or after
-// we have given up, finds nothing instead of freed memory.
+// Calls that are under way, by number: the number is the ctx that the plugin has, so an answer that comes twice, or
+// after we have given up, finds nothing instead of freed memory.
 class CallTable {
  public:
   static CallTable& one() {
@@ -28,8 +28,10 @@ class CallTable {
       log::warn("plugin.call.answered_twice", "a plugin answered a call that had ended", {{"code", code}});
       return;
     }
-    if (code == LOTSE_OK) call->done(Status(), Bytes(view(payload)));
-    else call->done(status_of(code, view(payload)), Bytes());
+    if (code == LOTSE_OK)
+      call->done(Status(), Bytes(view(payload)));
+    else
+      call->done(status_of(code, view(payload)), Bytes());
   }
   static int32_t cancelled(void* ctx) {
     std::lock_guard lock(one().mutex_);
@@ -62,7 +64,8 @@ namespace {
 lotse_call make_call(const CallOptions& options, CallDone done) {
   int64_t deadline = 0;
   if (options.timeout.count() > 0) deadline = (Clock::system().steady() + options.timeout).time_since_epoch().count();
-  return {sizeof(lotse_call), 0, deadline, CallTable::one().add(options, std::move(done)), CallTable::done, CallTable::cancelled};
+  return {sizeof(lotse_call),  0, deadline, CallTable::one().add(options, std::move(done)), CallTable::done,
+          CallTable::cancelled};
 }
 
 // What comes out of the plugin is its answer, unless it has given one already.
@@ -79,7 +82,8 @@ void start_call(const std::function<void(const lotse_call*)>& fn, const CallOpti
   shielded_call(call, [&] { fn(&call); });
 }
 
-void call_message(lotse_message_fn fn, void* self, std::string_view request, const CallOptions& options, CallDone done) {
+void call_message(lotse_message_fn fn, void* self, std::string_view request, const CallOptions& options,
+                  CallDone done) {
   if (fn == nullptr) {
     done(status_of(LOTSE_UNSUPPORTED, ""), Bytes());
     return;
@@ -107,7 +111,8 @@ Result<MsgValue> call_and_wait(lotse_message_fn fn, void* self, const MsgValue& 
   std::string encoded = request.encode();
   shielded_call(call, [&] { fn(self, bytes(encoded), &call); });
   std::unique_lock lock(answer->mutex);
-  auto patience = (options.timeout.count() > 0 ? options.timeout : Duration(std::chrono::minutes(10))) + std::chrono::seconds(5);
+  auto patience =
+      (options.timeout.count() > 0 ? options.timeout : Duration(std::chrono::minutes(10))) + std::chrono::seconds(5);
   if (!answer->came.wait_for(lock, patience, [&] { return answer->here; })) {
     lock.unlock();
     if (CallTable::one().drop(call.ctx)) {

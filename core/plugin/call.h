@@ -37,8 +37,8 @@ struct CallOptions {
 void start_call(const std::function<void(const lotse_call*)>& fn, const CallOptions& options, CallDone done);
 // fn NULL: kMethodNotAllowed.
 void call_message(lotse_message_fn fn, void* self, std::string_view request, const CallOptions& options, CallDone done);
-// [worker] The same, waiting for the answer: at most for the timeout and five seconds; a plugin that still has not answered
-// is told off in the log, and its answer will be ignored.
+// [worker] The same, waiting for the answer: at most for the timeout and five seconds; a plugin that still has not
+// answered is told off in the log, and its answer will be ignored.
 Result<MsgValue> call_and_wait(lotse_message_fn fn, void* self, const MsgValue& request, CallOptions options);
 
 }  // namespace lotse::plugin

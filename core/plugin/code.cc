@@ -1,9 +1,9 @@
 #include "core/plugin/code.h"
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <cstring>
-
-#include <fmt/format.h>
 
 namespace lotse::plugin {
 namespace {
@@ -45,7 +45,8 @@ Status status_of(int32_t code, std::string_view sentence) {
     if (code == LOTSE_OK) return {};
     return Status(row.reason, std::string(sentence.empty() ? row.words : sentence));
   }
-  return Status(Reason::kInternalError, fmt::format("the plugin answered with the unknown code {}: {}", code, sentence));
+  return Status(Reason::kInternalError,
+                fmt::format("the plugin answered with the unknown code {}: {}", code, sentence));
 }
 
 Status status_of(const lotse_error& error) {

@@ -1,8 +1,8 @@
 #include "core/plugin/discovery.h"
 
-#include <filesystem>
-
 #include <fmt/format.h>
+
+#include <filesystem>
 
 namespace lotse::plugin {
 namespace {
@@ -13,7 +13,8 @@ constexpr size_t kFilesMax = 1000;
 std::vector<std::string> libraries_in(const std::string& directory) {
   std::vector<std::string> out;
   std::error_code error;
-  for (fs::directory_iterator it(directory, error), end; !error && it != end && out.size() < kFilesMax; it.increment(error)) {
+  for (fs::directory_iterator it(directory, error), end; !error && it != end && out.size() < kFilesMax;
+       it.increment(error)) {
     if (it->path().extension() == ".so") out.push_back(it->path().string());
   }
   std::sort(out.begin(), out.end());

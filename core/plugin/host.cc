@@ -15,7 +15,10 @@ constexpr int kLinesPerSecond = 100;
 }  // namespace
 
 Host::Host(Loop& loop, WorkerPool& workers, HostOptions options)
-    : loop_(loop), workers_(workers), options_(std::move(options)), loop_service_(std::make_unique<LoopService>(loop, workers)) {
+    : loop_(loop),
+      workers_(workers),
+      options_(std::move(options)),
+      loop_service_(std::make_unique<LoopService>(loop, workers)) {
   if (options_.run_dir.empty()) options_.run_dir = options_.data_dir + "/run";
   offer(LOTSE_HOST_LOOP, loop_service_->raw());
 }
@@ -74,16 +77,20 @@ struct PluginHost::Impl {
       good = ++lines <= kLinesPerSecond;
       if (!good) dropped++;
     }
-    if (told > 0) log::warn("plugin.log.dropped", "the plugin wrote more than 100 lines in a second", {{"plugin", label}, {"count", told}});
+    if (told > 0)
+      log::warn("plugin.log.dropped", "the plugin wrote more than 100 lines in a second",
+                {{"plugin", label}, {"count", told}});
     return good;
   }
 
-  static void write(void* self, int32_t level, const char* event, lotse_bytes message, const lotse_pair* fields, size_t count) {
+  static void write(void* self, int32_t level, const char* event, lotse_bytes message, const lotse_pair* fields,
+                    size_t count) {
     Impl* p = of(self);
     log::Level at = log::Level(std::clamp<int32_t>(level, LOTSE_DEBUG, LOTSE_FAIL));
     if (at < log::level() || !p->may_write()) return;
     std::vector<log::Field> list;
-    for (size_t i = 0; i < std::min<size_t>(count, 32); i++) list.emplace_back(view(fields[i].key), view(fields[i].value));
+    for (size_t i = 0; i < std::min<size_t>(count, 32); i++)
+      list.emplace_back(view(fields[i].key), view(fields[i].value));
     log::write(at, fmt::format("{}.{}", p->label, event ? event : "event"), view(message), list.data(), list.size());
   }
   static int32_t level(void*) { return int32_t(log::level()); }
@@ -102,7 +109,9 @@ struct PluginHost::Impl {
 
 PluginHost::PluginHost(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PluginHost::~PluginHost() = default;
-const lotse_host* PluginHost::raw() const { return &impl_->raw; }
+const lotse_host* PluginHost::raw() const {
+  return &impl_->raw;
+}
 
 Result<std::unique_ptr<PluginHost>> PluginHost::make(Host& host, const std::string& kind, const std::string& name) {
   auto impl = std::make_unique<Impl>(host, kind, name);
@@ -114,7 +123,12 @@ Result<std::unique_ptr<PluginHost>> PluginHost::make(Host& host, const std::stri
   Impl* p = impl.get();
   p->raw = {sizeof p->raw, 0, p, LOTSE_VERSION, Impl::service};
   p->log = {sizeof p->log, 0, p, Impl::write, Impl::level};
-  p->paths = {sizeof p->paths, 0, p, p->data_dir.c_str(), p->run_dir.c_str(), host.options_.node_name.c_str(),
+  p->paths = {sizeof p->paths,
+              0,
+              p,
+              p->data_dir.c_str(),
+              p->run_dir.c_str(),
+              host.options_.node_name.c_str(),
               host.options_.data_dir.c_str()};
   p->fault = {sizeof p->fault, 0, p, Impl::raise, Impl::clear};
   return std::unique_ptr<PluginHost>(new PluginHost(std::move(impl)));

@@ -15,11 +15,13 @@
 namespace lotse::plugin {
 
 struct HostOptions {
-  std::string data_dir;   // DIR; a plugin gets DIR/<kind>/<name>
-  std::string run_dir;    // a plugin gets <run_dir>/<kind>/<name>; empty: DIR/run
+  std::string data_dir;  // DIR; a plugin gets DIR/<kind>/<name>
+  std::string run_dir;   // a plugin gets <run_dir>/<kind>/<name>; empty: DIR/run
   std::string node_name;
   // [any] A fault was raised; an empty reason: it is over. Without this they are only logged.
-  std::function<void(const std::string& plugin, const std::string& id, const std::string& reason, const std::string& message)> fault;
+  std::function<void(const std::string& plugin, const std::string& id, const std::string& reason,
+                     const std::string& message)>
+      fault;
 };
 
 class LoopService;
@@ -29,10 +31,12 @@ class Host {
   // REQUIRES: loop and workers outlive every plugin.
   Host(Loop& loop, WorkerPool& workers, HostOptions options);
   ~Host();
-  // [init] Offers a service to all plugins that are created from now on; `service` is the C struct and lives as long as they.
+  // [init] Offers a service to all plugins that are created from now on; `service` is the C struct and lives as long as
+  // they.
   void offer(const std::string& id, const void* service);
   // The same, made for each plugin: kind and name are passed in.
-  void offer_each(const std::string& id, std::function<const void*(const std::string& kind, const std::string& name)> make);
+  void offer_each(const std::string& id,
+                  std::function<const void*(const std::string& kind, const std::string& name)> make);
 
  private:
   friend class PluginHost;

@@ -1,5 +1,5 @@
-// Instances of plugins: owners of the C structs, one class a kind. They check what may be missing; all else is a call of
-// the ABI, with its thread rules.
+// Instances of plugins: owners of the C structs, one class a kind. They check what may be missing; all else is a call
+// of the ABI, with its thread rules.
 #pragma once
 #include <memory>
 #include <string>
@@ -25,7 +25,11 @@ class Owned {
   Owned() = default;
   Owned(const lotse_instance* raw, std::unique_ptr<PluginHost> host, std::string kind, std::string name)
       : raw_(raw), host_(std::move(host)), kind_(std::move(kind)), name_(std::move(name)) {}
-  Owned(Owned&& o) noexcept : raw_(std::exchange(o.raw_, nullptr)), host_(std::move(o.host_)), kind_(std::move(o.kind_)), name_(std::move(o.name_)) {}
+  Owned(Owned&& o) noexcept
+      : raw_(std::exchange(o.raw_, nullptr)),
+        host_(std::move(o.host_)),
+        kind_(std::move(o.kind_)),
+        name_(std::move(o.name_)) {}
   Owned& operator=(Owned&&) = delete;
   ~Owned() {
     if (raw_) shielded_quietly("destroy", [this] { raw_->destroy(raw_->self); });
@@ -114,7 +118,7 @@ class TransportPlugin {
   const lotse_transport* c() const { return reinterpret_cast<const lotse_transport*>(owned_.raw()); }
   void* self() const { return owned_.self(); }
   const Owned& owned() const { return owned_; }
-  Status start() const;                                    // [init]
+  Status start() const;                                         // [init]
   void drain(const CallOptions& options, CallDone done) const;  // [any]
   std::vector<std::string> addresses() const;
 

@@ -1,8 +1,8 @@
 #include "core/plugin/library.h"
 
-#include <boost/dll/shared_library.hpp>
-
 #include <fmt/format.h>
+
+#include <boost/dll/shared_library.hpp>
 
 #include "core/plugin/shield.h"
 #include "lotse/abi/proxy.h"
@@ -30,10 +30,12 @@ std::string reason_of(const std::exception& error, const std::string& path) {
 }
 
 std::string entry_problem(const lotse_plugin* entry) {
-  if (entry->magic != LOTSE_PLUGIN_MAGIC) return fmt::format("its entry has the wrong magic number {:#018x}", entry->magic);
+  if (entry->magic != LOTSE_PLUGIN_MAGIC)
+    return fmt::format("its entry has the wrong magic number {:#018x}", entry->magic);
   size_t least = offsetof(lotse_plugin, get_factory) + sizeof entry->get_factory;
   // The version lies before what may be missing in another major.
-  if (entry->size < offsetof(lotse_plugin, name)) return fmt::format("its entry has {} bytes, which is too few", entry->size);
+  if (entry->size < offsetof(lotse_plugin, name))
+    return fmt::format("its entry has {} bytes, which is too few", entry->size);
   if (std::string why = version_problem(entry->abi_major, entry->abi_minor); !why.empty()) return why;
   if (entry->size < least) {
     return fmt::format("its entry has {} bytes, but ABI {}.{} asks for at least {}", entry->size, entry->abi_major,
@@ -48,26 +50,34 @@ struct Slot {
   const char* name;
   size_t offset;
 };
-#define LOTSE_SLOT(type, member) Slot{#member, offsetof(type, member)}
+#define LOTSE_SLOT(type, member)    \
+  Slot {                            \
+    #member, offsetof(type, member) \
+  }
 
 // What a kind cannot do without. All else may be NULL: not offered.
 const std::vector<Slot>& needed_slots(const std::string& kind) {
   static const std::map<std::string, std::vector<Slot>> slots = {
-      {"state", {LOTSE_SLOT(lotse_state, commit), LOTSE_SLOT(lotse_state, range), LOTSE_SLOT(lotse_state, info),
-                 LOTSE_SLOT(lotse_state, compact)}},
-      {"scheduler", {LOTSE_SLOT(lotse_scheduler, node_set), LOTSE_SLOT(lotse_scheduler, node_remove),
-                     LOTSE_SLOT(lotse_scheduler, pod_set), LOTSE_SLOT(lotse_scheduler, pod_remove),
-                     LOTSE_SLOT(lotse_scheduler, schedule)}},
-      {"runtime", {LOTSE_SLOT(lotse_runtime, info), LOTSE_SLOT(lotse_runtime, sandbox_run),
-                   LOTSE_SLOT(lotse_runtime, sandbox_stop), LOTSE_SLOT(lotse_runtime, sandbox_remove),
-                   LOTSE_SLOT(lotse_runtime, sandbox_status), LOTSE_SLOT(lotse_runtime, sandbox_list),
-                   LOTSE_SLOT(lotse_runtime, container_create), LOTSE_SLOT(lotse_runtime, container_start),
-                   LOTSE_SLOT(lotse_runtime, container_stop), LOTSE_SLOT(lotse_runtime, container_remove),
-                   LOTSE_SLOT(lotse_runtime, container_status), LOTSE_SLOT(lotse_runtime, container_list)}},
-      {"proxy", {LOTSE_SLOT(lotse_proxy, info), LOTSE_SLOT(lotse_proxy, resync), LOTSE_SLOT(lotse_proxy, apply),
-                 LOTSE_SLOT(lotse_proxy, remove_all)}},
-      {"transport", {LOTSE_SLOT(lotse_transport, start), LOTSE_SLOT(lotse_transport, drain),
-                     LOTSE_SLOT(lotse_transport, addresses)}}};
+      {"state",
+       {LOTSE_SLOT(lotse_state, commit), LOTSE_SLOT(lotse_state, range), LOTSE_SLOT(lotse_state, info),
+        LOTSE_SLOT(lotse_state, compact)}},
+      {"scheduler",
+       {LOTSE_SLOT(lotse_scheduler, node_set), LOTSE_SLOT(lotse_scheduler, node_remove),
+        LOTSE_SLOT(lotse_scheduler, pod_set), LOTSE_SLOT(lotse_scheduler, pod_remove),
+        LOTSE_SLOT(lotse_scheduler, schedule)}},
+      {"runtime",
+       {LOTSE_SLOT(lotse_runtime, info), LOTSE_SLOT(lotse_runtime, sandbox_run),
+        LOTSE_SLOT(lotse_runtime, sandbox_stop), LOTSE_SLOT(lotse_runtime, sandbox_remove),
+        LOTSE_SLOT(lotse_runtime, sandbox_status), LOTSE_SLOT(lotse_runtime, sandbox_list),
+        LOTSE_SLOT(lotse_runtime, container_create), LOTSE_SLOT(lotse_runtime, container_start),
+        LOTSE_SLOT(lotse_runtime, container_stop), LOTSE_SLOT(lotse_runtime, container_remove),
+        LOTSE_SLOT(lotse_runtime, container_status), LOTSE_SLOT(lotse_runtime, container_list)}},
+      {"proxy",
+       {LOTSE_SLOT(lotse_proxy, info), LOTSE_SLOT(lotse_proxy, resync), LOTSE_SLOT(lotse_proxy, apply),
+        LOTSE_SLOT(lotse_proxy, remove_all)}},
+      {"transport",
+       {LOTSE_SLOT(lotse_transport, start), LOTSE_SLOT(lotse_transport, drain),
+        LOTSE_SLOT(lotse_transport, addresses)}}};
   return slots.at(kind);
 }
 
@@ -87,10 +97,10 @@ Result<const lotse_plugin*> load_library(const Found& found) {
     return refuse(found, fmt::format("it cannot be loaded: {}", reason_of(error, found.path)));
   }
   if (std::string why = entry_problem(entry); !why.empty()) return refuse(found, why);
-  if (entry->name != found.note.name || entry->version != found.note.version || entry->abi_major != found.note.abi_major ||
-      entry->abi_minor != found.note.abi_minor) {
-    return refuse(found, fmt::format("its entry ({} {}, ABI {}.{}) and its ELF note ({} {}, ABI {}.{}) differ", entry->name,
-                                     entry->version, entry->abi_major, entry->abi_minor, found.note.name,
+  if (entry->name != found.note.name || entry->version != found.note.version ||
+      entry->abi_major != found.note.abi_major || entry->abi_minor != found.note.abi_minor) {
+    return refuse(found, fmt::format("its entry ({} {}, ABI {}.{}) and its ELF note ({} {}, ABI {}.{}) differ",
+                                     entry->name, entry->version, entry->abi_major, entry->abi_minor, found.note.name,
                                      found.note.version, found.note.abi_major, found.note.abi_minor));
   }
   return entry;
@@ -104,9 +114,11 @@ Result<const lotse_factory*> find_factory(const Found& found, const lotse_plugin
   if (factory == nullptr) return refuse(found, fmt::format("it offers no {}, though its ELF note says so", kind));
   size_t least = offsetof(lotse_factory, create) + sizeof factory->create;
   if (factory->size < least) {
-    return refuse(found, fmt::format("its factory for {} has {} bytes, but ABI 1.0 asks for at least {}", kind, factory->size, least));
+    return refuse(found, fmt::format("its factory for {} has {} bytes, but ABI 1.0 asks for at least {}", kind,
+                                     factory->size, least));
   }
-  if (factory->create == nullptr) return refuse(found, fmt::format("its factory for {} lacks the function create", kind));
+  if (factory->create == nullptr)
+    return refuse(found, fmt::format("its factory for {} lacks the function create", kind));
   if (factory->name == nullptr || found.note.name != factory->name) {
     return refuse(found, fmt::format("its factory for {} has another name than its ELF note", kind));
   }
@@ -117,7 +129,8 @@ Result<const lotse_factory*> find_factory(const Found& found, const lotse_plugin
 }
 
 std::string instance_problem(const std::string& kind, const lotse_instance* instance) {
-  if (instance->size < sizeof(lotse_instance)) return fmt::format("its {} has {} bytes, which is too few", kind, instance->size);
+  if (instance->size < sizeof(lotse_instance))
+    return fmt::format("its {} has {} bytes, which is too few", kind, instance->size);
   if (instance->destroy == nullptr) return fmt::format("its {} lacks the function destroy", kind);
   for (const Slot& slot : needed_slots(kind)) {
     if (slot.offset + sizeof(void*) > instance->size) {

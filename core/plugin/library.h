@@ -1,6 +1,6 @@
 // A plugin's library, loaded and its entry checked. It is never unloaded: code of it may be on some stack, and
-// thread-local destructors of it may run late. Libraries with unresolved symbols are refused (RTLD_NOW), and nothing that
-// they export is seen by others (RTLD_LOCAL). Boost.DLL stays in library.cc.
+// thread-local destructors of it may run late. Libraries with unresolved symbols are refused (RTLD_NOW), and nothing
+// that they export is seen by others (RTLD_LOCAL). Boost.DLL stays in library.cc.
 #pragma once
 #include <string>
 

@@ -58,13 +58,14 @@ uint64_t LoopService::timer_start(void* self, int64_t delay_ns, void (*fn)(void*
   uint64_t id = state->add(state->timers, timer);
   auto arm = [state, timer, id, delay_ns, fn, ctx] {
     if (timer->state != Timer::kArmed) return;
-    timer->handle = state->loop.after(Duration(delay_ns), [state = std::weak_ptr(state), raw = timer.get(), id, fn, ctx] {
-      int armed = Timer::kArmed;
-      if (!raw->state.compare_exchange_strong(armed, Timer::kFired)) return;
-      std::shared_ptr<Timer> keep;
-      if (auto alive = state.lock()) keep = alive->take(alive->timers, id);
-      fn(ctx);
-    });
+    timer->handle =
+        state->loop.after(Duration(delay_ns), [state = std::weak_ptr(state), raw = timer.get(), id, fn, ctx] {
+          int armed = Timer::kArmed;
+          if (!raw->state.compare_exchange_strong(armed, Timer::kFired)) return;
+          std::shared_ptr<Timer> keep;
+          if (auto alive = state.lock()) keep = alive->take(alive->timers, id);
+          fn(ctx);
+        });
   };
   state->loop.post(std::move(arm));
   return id;
@@ -89,19 +90,20 @@ uint64_t LoopService::watch_start(void* self, int32_t fd, uint32_t events, void 
   auto arm = [state, watch, fd, events, fn, ctx] {
     std::lock_guard lock(watch->mutex);
     if (!watch->alive) return;
-    watch->handle = state->loop.watch_fd(fd, (events & 1) != 0, (events & 2) != 0, [weak = std::weak_ptr(watch), fd, events, fn, ctx] {
-      auto alive = weak.lock();
-      if (!alive) return;
-      std::lock_guard running(alive->mutex);
-      if (!alive->alive) return;
-      pollfd ready{fd, short((events & 1 ? POLLIN : 0) | (events & 2 ? POLLOUT : 0)), 0};
-      if (::poll(&ready, 1, 0) <= 0) return;
-      uint32_t what = 0;
-      if (ready.revents & (POLLIN | POLLHUP)) what |= 1;
-      if (ready.revents & POLLOUT) what |= 2;
-      if (ready.revents & (POLLERR | POLLHUP | POLLNVAL)) what |= 4;
-      fn(ctx, what);
-    });
+    watch->handle = state->loop.watch_fd(
+        fd, (events & 1) != 0, (events & 2) != 0, [weak = std::weak_ptr(watch), fd, events, fn, ctx] {
+          auto alive = weak.lock();
+          if (!alive) return;
+          std::lock_guard running(alive->mutex);
+          if (!alive->alive) return;
+          pollfd ready{fd, short((events & 1 ? POLLIN : 0) | (events & 2 ? POLLOUT : 0)), 0};
+          if (::poll(&ready, 1, 0) <= 0) return;
+          uint32_t what = 0;
+          if (ready.revents & (POLLIN | POLLHUP)) what |= 1;
+          if (ready.revents & POLLOUT) what |= 2;
+          if (ready.revents & (POLLERR | POLLHUP | POLLNVAL)) what |= 4;
+          fn(ctx, what);
+        });
   };
   state->loop.post(std::move(arm));
   return id;

@@ -2,13 +2,12 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
-
-#include <fmt/format.h>
 
 #include "core/base/file.h"
 #include "core/config/config.h"
@@ -21,7 +20,9 @@ constexpr size_t kSegmentsMax = 128;
 constexpr size_t kNotesMax = 64 * 1024;
 constexpr size_t kLinesMax = 64;
 
-Status wrong(std::string sentence) { return Status(Reason::kInvalid, std::move(sentence)); }
+Status wrong(std::string sentence) {
+  return Status(Reason::kInvalid, std::move(sentence));
+}
 
 class File {
  public:
@@ -46,7 +47,9 @@ class File {
   uint64_t size_ = 0;
 };
 
-size_t round_up(size_t size) { return (size + 3) & ~size_t(3); }
+size_t round_up(size_t size) {
+  return (size + 3) & ~size_t(3);
+}
 
 // The description of the note of ours in a segment of notes, or nothing. Sizes are checked before they are added.
 std::optional<std::string> find_note(std::string_view notes) {
@@ -74,11 +77,16 @@ Status take_line(std::string_view line, Note* note) {
   for (char c : value) {
     if (uint8_t(c) < 0x20 || c == 0x7f) return wrong("its ELF note holds control characters");
   }
-  if (key == "name") note->name = value;
-  else if (key == "version") note->version = value;
-  else if (key == "summary") note->summary = value;
-  else if (key == "kind") note->kinds.emplace_back(value);
-  else if (key == "requires") note->needs.emplace_back(value);
+  if (key == "name")
+    note->name = value;
+  else if (key == "version")
+    note->version = value;
+  else if (key == "summary")
+    note->summary = value;
+  else if (key == "kind")
+    note->kinds.emplace_back(value);
+  else if (key == "requires")
+    note->needs.emplace_back(value);
   else if (key == "threads") {
     auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), note->threads);
     if (error != std::errc() || end != value.data() + value.size() || note->threads < 0 || note->threads > 1000) {
@@ -128,7 +136,8 @@ Result<Note> read_note(const std::string& path) {
   File file(path);
   if (!file.is_open()) return errno_status("open", path, file.error());
   Elf64_Ehdr elf;
-  if (!file.read(0, &elf, sizeof elf) || std::memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0) return wrong("it is no ELF file");
+  if (!file.read(0, &elf, sizeof elf) || std::memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0)
+    return wrong("it is no ELF file");
   if (elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_ident[EI_DATA] != ELFDATA2LSB || elf.e_type != ET_DYN) {
     return wrong("it is no shared object for this machine");
   }
@@ -148,12 +157,13 @@ Result<Note> read_note(const std::string& path) {
 
 std::string version_problem(uint32_t abi_major, uint32_t abi_minor) {
   if (abi_major != LOTSE_ABI_MAJOR) {
-    return fmt::format("it speaks plugin ABI {}.{}, but lotse {} speaks ABI {}.{}: another major version cannot be loaded",
-                       abi_major, abi_minor, LOTSE_VERSION, LOTSE_ABI_MAJOR, LOTSE_ABI_MINOR);
+    return fmt::format(
+        "it speaks plugin ABI {}.{}, but lotse {} speaks ABI {}.{}: another major version cannot be loaded", abi_major,
+        abi_minor, LOTSE_VERSION, LOTSE_ABI_MAJOR, LOTSE_ABI_MINOR);
   }
   if (abi_minor > LOTSE_ABI_MINOR) {
-    return fmt::format("it needs plugin ABI {}.{}, but lotse {} offers ABI {}.{} only: it takes a newer lotse", abi_major,
-                       abi_minor, LOTSE_VERSION, LOTSE_ABI_MAJOR, LOTSE_ABI_MINOR);
+    return fmt::format("it needs plugin ABI {}.{}, but lotse {} offers ABI {}.{} only: it takes a newer lotse",
+                       abi_major, abi_minor, LOTSE_VERSION, LOTSE_ABI_MAJOR, LOTSE_ABI_MINOR);
   }
   return "";
 }

@@ -12,9 +12,9 @@ namespace lotse::plugin {
 struct Note {
   uint32_t abi_major = 0, abi_minor = 0;
   std::string name, version, summary;
-  std::vector<std::string> kinds;     // "state"
-  std::vector<std::string> needs;     // host services
-  int threads = 0;                    // that an instance starts of its own
+  std::vector<std::string> kinds;  // "state"
+  std::vector<std::string> needs;  // host services
+  int threads = 0;                 // that an instance starts of its own
 };
 
 // kInvalid with a sentence that does not name the file.

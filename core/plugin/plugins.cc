@@ -63,7 +63,8 @@ Plugins::Plugins(const std::vector<std::string>& directories) : found_(discover(
 Plugins::~Plugins() {
   for (auto& [path, loaded] : loaded_) {
     bool has = LOTSE_HAS(loaded->entry, lotse_plugin, deinit);
-    if (loaded->initialised && has && loaded->entry->deinit) shielded_quietly("deinit", [&] { loaded->entry->deinit(); });
+    if (loaded->initialised && has && loaded->entry->deinit)
+      shielded_quietly("deinit", [&] { loaded->entry->deinit(); });
   }
 }
 
@@ -82,8 +83,10 @@ Result<const Found*> Plugins::find(const std::string& kind, const std::string& n
     if (right_kind) others.push_back(found.note.name);
   }
   if (refused) return Status(Reason::kInvalid, refused->problem);
-  std::string there = others.empty() ? "there is none of that kind" : fmt::format("there is {}", fmt::join(others, ", "));
-  return Status(Reason::kNotFound, fmt::format("no plugin for {} '{}' was found ({}){}", kind, name, there, config::suggestion(name, others)));
+  std::string there =
+      others.empty() ? "there is none of that kind" : fmt::format("there is {}", fmt::join(others, ", "));
+  return Status(Reason::kNotFound, fmt::format("no plugin for {} '{}' was found ({}){}", kind, name, there,
+                                               config::suggestion(name, others)));
 }
 
 Result<Plugins::Loaded*> Plugins::load(const Found& found) {
@@ -127,8 +130,10 @@ void Plugins::check(const config::Config& config, config::Complaints* complaints
   for (const auto& [kind, name] : slots) {
     const config::PluginTable* table = config.plugin(kind, name);
     auto declared = section(kind, name);
-    if (declared.ok()) config::check_plugin(config, kind, name, declared->keys, complaints);
-    else complaints->add(table ? table->table.place : config::Place{}, declared.status().message);
+    if (declared.ok())
+      config::check_plugin(config, kind, name, declared->keys, complaints);
+    else
+      complaints->add(table ? table->table.place : config::Place{}, declared.status().message);
   }
 }
 
@@ -170,7 +175,8 @@ Result<Owned> Plugins::create(Host& host, const std::string& kind, const std::st
   return Owned(raw, std::move(plugin_host), kind, name);
 }
 
-Result<Owned> Plugins::create_checked(Host& host, const config::Config& config, const std::string& kind, const std::string& name) {
+Result<Owned> Plugins::create_checked(Host& host, const config::Config& config, const std::string& kind,
+                                      const std::string& name) {
   LOTSE_TRY(config::Section declared, section(kind, name));
   config::Complaints complaints(config.file_name());
   MsgValue values = config::check_plugin(config, kind, name, declared.keys, &complaints);
@@ -181,7 +187,8 @@ Result<Owned> Plugins::create_checked(Host& host, const config::Config& config, 
 Result<std::unique_ptr<StatePlugin>> Plugins::create_state(Host& host, const config::Config& config) {
   return made<StatePlugin>(create_checked(host, config, "state", config.components.state));
 }
-Result<std::unique_ptr<SchedulerPlugin>> Plugins::create_scheduler(Host& host, const config::Config& config, const std::string& name) {
+Result<std::unique_ptr<SchedulerPlugin>> Plugins::create_scheduler(Host& host, const config::Config& config,
+                                                                   const std::string& name) {
   return made<SchedulerPlugin>(create_checked(host, config, "scheduler", name));
 }
 Result<std::unique_ptr<RuntimePlugin>> Plugins::create_runtime(Host& host, const config::Config& config) {
@@ -190,7 +197,8 @@ Result<std::unique_ptr<RuntimePlugin>> Plugins::create_runtime(Host& host, const
 Result<std::unique_ptr<ProxyPlugin>> Plugins::create_proxy(Host& host, const config::Config& config) {
   return made<ProxyPlugin>(create_checked(host, config, "proxy", config.components.proxy));
 }
-Result<std::unique_ptr<TransportPlugin>> Plugins::create_transport(Host& host, const config::Config& config, const std::string& name) {
+Result<std::unique_ptr<TransportPlugin>> Plugins::create_transport(Host& host, const config::Config& config,
+                                                                   const std::string& name) {
   return made<TransportPlugin>(create_checked(host, config, "transport", name));
 }
 

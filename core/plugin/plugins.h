@@ -29,20 +29,23 @@ class Plugins {
   // [init] Complains about every slot and every [plugins.*.*] that is not right: not found, refused, wrong keys.
   void check(const config::Config& config, config::Complaints* complaints);
 
-  // [init] An instance with the values of its section. kInvalid: complaints about the configuration, or the plugin is not
-  // fit; otherwise what create said, after the plugin's name.
+  // [init] An instance with the values of its section. kInvalid: complaints about the configuration, or the plugin is
+  // not fit; otherwise what create said, after the plugin's name.
   Result<std::unique_ptr<StatePlugin>> create_state(Host& host, const config::Config& config);
-  Result<std::unique_ptr<SchedulerPlugin>> create_scheduler(Host& host, const config::Config& config, const std::string& name);
+  Result<std::unique_ptr<SchedulerPlugin>> create_scheduler(Host& host, const config::Config& config,
+                                                            const std::string& name);
   Result<std::unique_ptr<RuntimePlugin>> create_runtime(Host& host, const config::Config& config);
   Result<std::unique_ptr<ProxyPlugin>> create_proxy(Host& host, const config::Config& config);
-  Result<std::unique_ptr<TransportPlugin>> create_transport(Host& host, const config::Config& config, const std::string& name);
+  Result<std::unique_ptr<TransportPlugin>> create_transport(Host& host, const config::Config& config,
+                                                            const std::string& name);
   // With values of the caller's: for tests and tools.
   Result<Owned> create(Host& host, const std::string& kind, const std::string& name, const MsgValue& values);
 
  private:
   struct Loaded;
   Result<const lotse_factory*> factory(const std::string& kind, const std::string& name);
-  Result<Owned> create_checked(Host& host, const config::Config& config, const std::string& kind, const std::string& name);
+  Result<Owned> create_checked(Host& host, const config::Config& config, const std::string& kind,
+                               const std::string& name);
   Result<Loaded*> load(const Found& found);
   Status initialise(Loaded& loaded, Host& host, const std::string& kind, const std::string& name);
 

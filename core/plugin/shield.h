@@ -1,10 +1,10 @@
-// A plugin must not let an exception out. One that does so all the same gets a sentence instead of taking the daemon with
-// it: every call of ours into a plugin goes through here, but for the hot ones of state and scheduler.
+// A plugin must not let an exception out. One that does so all the same gets a sentence instead of taking the daemon
+// with it: every call of ours into a plugin goes through here, but for the hot ones of state and scheduler.
 #pragma once
+#include <fmt/format.h>
+
 #include <exception>
 #include <string>
-
-#include <fmt/format.h>
 
 #include "core/base/log.h"
 

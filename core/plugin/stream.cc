@@ -9,8 +9,8 @@
 namespace lotse::plugin {
 namespace {
 
-// The two ends of a plugin's stream. `raw` may be called between the open and the release; release comes once the stream
-// has ended and no call of ours is inside any more. No lock is held over a call.
+// The two ends of a plugin's stream. `raw` may be called between the open and the release; release comes once the
+// stream has ended and no call of ours is inside any more. No lock is held over a call.
 class Link : public std::enable_shared_from_this<Link> {
  public:
   explicit Link(SinkPtr sink) : sink_(std::move(sink)) {}
@@ -88,11 +88,14 @@ class PluginStream : public Stream {
   }
   bool write(uint32_t channel, Bytes data) override {
     bool taken = false;
-    link_->with([&](const lotse_stream& s) { taken = s.write && s.write(s.self, channel, bytes(data.view())) == LOTSE_OK; });
+    link_->with(
+        [&](const lotse_stream& s) { taken = s.write && s.write(s.self, channel, bytes(data.view())) == LOTSE_OK; });
     return taken;
   }
   void half_close(uint32_t channel) override {
-    link_->with([&](const lotse_stream& s) { if (s.half_close) s.half_close(s.self, channel); });
+    link_->with([&](const lotse_stream& s) {
+      if (s.half_close) s.half_close(s.self, channel);
+    });
   }
   bool control(Control kind, Bytes payload) override {
     bool taken = false;
@@ -210,9 +213,9 @@ Result<StreamPtr> open_stream(const OpenFn& open, SinkPtr sink) {
 
 Result<StreamPtr> open_message_stream(lotse_message_stream_fn fn, void* self, std::string_view request, SinkPtr sink) {
   if (fn == nullptr) return status_of(LOTSE_UNSUPPORTED, "");
-  return open_stream([&](const lotse_stream_sink* c_sink, lotse_stream* stream, lotse_error* error) {
-    return fn(self, bytes(request), c_sink, stream, error);
-  }, std::move(sink));
+  return open_stream([&](const lotse_stream_sink* c_sink, lotse_stream* stream,
+                         lotse_error* error) { return fn(self, bytes(request), c_sink, stream, error); },
+                     std::move(sink));
 }
 
 int32_t serve_stream(const ServeFn& open, const lotse_stream_sink* sink, lotse_stream* stream, lotse_error* error) {

@@ -8,8 +8,8 @@
 
 namespace lotse::plugin {
 
-// Opens a stream of a plugin: `open` is the call of the ABI. The sink is called on the plugin's threads, by the stream's
-// rules. Destroying the Stream cancels; the sink is held until on_end.
+// Opens a stream of a plugin: `open` is the call of the ABI. The sink is called on the plugin's threads, by the
+// stream's rules. Destroying the Stream cancels; the sink is held until on_end.
 using OpenFn = std::function<int32_t(const lotse_stream_sink* sink, lotse_stream* stream, lotse_error* error)>;
 Result<StreamPtr> open_stream(const OpenFn& open, SinkPtr sink);
 // The same for a message function; NULL: kMethodNotAllowed.

@@ -61,15 +61,21 @@ void answer(void*, lotse_bytes, const lotse_call* call) {
 #endif
 }
 
-int32_t reconfigure(void*, lotse_bytes, lotse_error*) { throw 42; }
-const void* extension(void*, const char*) { throw 42; }
+int32_t reconfigure(void*, lotse_bytes, lotse_error*) {
+  throw 42;
+}
+const void* extension(void*, const char*) {
+  throw 42;
+}
 void destroy(void*) {
 #ifdef CALLS_THROW
   throw std::runtime_error("ouch");
 #endif
 }
 
-const lotse_proxy proxy = {{uint32_t(INSTANCE_SIZE), 0, nullptr, destroy, extension, reconfigure}, answer, answer,
+const lotse_proxy proxy = {{uint32_t(INSTANCE_SIZE), 0, nullptr, destroy, extension, reconfigure},
+                           answer,
+                           answer,
 #ifdef NULL_SLOT
                            nullptr,
 #else
@@ -89,8 +95,9 @@ const lotse_proxy proxy = {{uint32_t(INSTANCE_SIZE), 0, nullptr, destroy, extens
   return &proxy.base;
 }
 
-const lotse_key keys[] = {{uint32_t(KEY_SIZE), KEY_TYPE, 0, 0, "chains", KEY_FALLBACK, nullptr, 1, 9, "How many chains."},
-                          {sizeof(lotse_key), LOTSE_KEY_STRING, LOTSE_KEY_REQUIRED, 0, "table", nullptr, nullptr, 0, 0, ""}};
+const lotse_key keys[] = {
+    {uint32_t(KEY_SIZE), KEY_TYPE, 0, 0, "chains", KEY_FALLBACK, nullptr, 1, 9, "How many chains."},
+    {sizeof(lotse_key), LOTSE_KEY_STRING, LOTSE_KEY_REQUIRED, 0, "table", nullptr, nullptr, 0, 0, ""}};
 [[maybe_unused]] const lotse_factory factory = {uint32_t(FACTORY_SIZE), 2, LOTSE_FACTORY_PROXY, "x", keys, create};
 
 [[maybe_unused]] int32_t init(const lotse_host*, [[maybe_unused]] lotse_error* error) {
@@ -114,12 +121,12 @@ const lotse_key keys[] = {{uint32_t(KEY_SIZE), KEY_TYPE, 0, 0, "chains", KEY_FAL
 }  // namespace
 
 #ifndef NO_ENTRY
-extern "C" __attribute__((visibility("default"))) const lotse_plugin lotse_plugin_entry = {
-    MAGIC, uint32_t(SIZE), MAJOR, 0, NAME, "0.1.0", init, nullptr,
+extern "C" __attribute__((visibility("default")))
+const lotse_plugin lotse_plugin_entry = {MAGIC,  uint32_t(SIZE), MAJOR, 0, NAME, "0.1.0", init, nullptr,
 #ifdef NO_GET_FACTORY
-    nullptr
+                                         nullptr
 #else
-    get_factory
+                                          get_factory
 #endif
 };
 #endif

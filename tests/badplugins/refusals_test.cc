@@ -1,7 +1,6 @@
+#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
-
-#include <catch2/catch.hpp>
 
 #include "core/base/file.h"
 #include "core/base/ids.h"
@@ -52,31 +51,37 @@ TEST_CASE("what is wrong in the note is said without loading the plugin") {
   CHECK(refusal("no_note") == path_of("no_note") + ": it has no Lotse note, so it is no plugin of Lotse");
   CHECK(refusal("garbage_note") == path_of("garbage_note") + ": its ELF note holds no proper name");
   CHECK(refusal("newer_note") == path_of("newer_note") + ": it speaks plugin ABI 2.0, but lotse " LOTSE_VERSION
-                                     " speaks ABI 1.0: another major version cannot be loaded");
+                                                         " speaks ABI 1.0: another major version cannot be loaded");
   CHECK(refusal("newer_minor") == path_of("newer_minor") + ": it needs plugin ABI 1.7, but lotse " LOTSE_VERSION
-                                      " offers ABI 1.0 only: it takes a newer lotse");
+                                                           " offers ABI 1.0 only: it takes a newer lotse");
 }
 
 TEST_CASE("what is wrong in the entry is said") {
   CHECK(refusal("no_entry") == path_of("no_entry") + ": it does not export the symbol lotse_plugin_entry");
   CHECK(refusal("wrong_magic") == path_of("wrong_magic") + ": its entry has the wrong magic number 0x00000000deadbeef");
   CHECK(refusal("wrong_major") == path_of("wrong_major") + ": it speaks plugin ABI 3.0, but lotse " LOTSE_VERSION
-                                      " speaks ABI 1.0: another major version cannot be loaded");
+                                                           " speaks ABI 1.0: another major version cannot be loaded");
   CHECK(refusal("truncated") == path_of("truncated") + ": its entry has 24 bytes, but ABI 1.0 asks for at least 56");
   CHECK(refusal("no_get_factory") == path_of("no_get_factory") + ": its entry lacks the function get_factory");
-  CHECK(refusal("other_name") == path_of("other_name") +
-                                     ": its entry (somebody 0.1.0, ABI 1.0) and its ELF note (x 0.1.0, ABI 1.0) differ");
-  CHECK(refusal("unresolved") == path_of("unresolved") + ": it cannot be loaded: undefined symbol: lotse_nobody_defines_this");
+  CHECK(refusal("other_name") ==
+        path_of("other_name") + ": its entry (somebody 0.1.0, ABI 1.0) and its ELF note (x 0.1.0, ABI 1.0) differ");
+  CHECK(refusal("unresolved") ==
+        path_of("unresolved") + ": it cannot be loaded: undefined symbol: lotse_nobody_defines_this");
 }
 
 TEST_CASE("what is wrong in the factory or the instance is said") {
   CHECK(refusal("no_factory") == path_of("no_factory") + ": it offers no proxy, though its ELF note says so");
-  CHECK(refusal("small_factory") == path_of("small_factory") + ": its factory for proxy has 16 bytes, but ABI 1.0 asks for at least 40");
-  CHECK(refusal("truncated_key") == path_of("truncated_key") + ": key 0 of its factory for proxy is truncated or has no name");
-  CHECK(refusal("key_type") == path_of("key_type") + ": [plugins.proxy.x] declares key 'chains' with the unknown type 99");
-  CHECK(refusal("key_default").find(path_of("key_default") +
-                                    ": [plugins.proxy.x] declares key 'chains' with a default that its own rules refuse: ") == 0);
-  CHECK(refusal("small_instance") == path_of("small_instance") + ": its proxy has 56 bytes, which end before the function apply");
+  CHECK(refusal("small_factory") ==
+        path_of("small_factory") + ": its factory for proxy has 16 bytes, but ABI 1.0 asks for at least 40");
+  CHECK(refusal("truncated_key") ==
+        path_of("truncated_key") + ": key 0 of its factory for proxy is truncated or has no name");
+  CHECK(refusal("key_type") ==
+        path_of("key_type") + ": [plugins.proxy.x] declares key 'chains' with the unknown type 99");
+  CHECK(refusal("key_default")
+            .find(path_of("key_default") +
+                  ": [plugins.proxy.x] declares key 'chains' with a default that its own rules refuse: ") == 0);
+  CHECK(refusal("small_instance") ==
+        path_of("small_instance") + ": its proxy has 56 bytes, which end before the function apply");
   CHECK(refusal("null_slot") == path_of("null_slot") + ": its proxy lacks the function apply");
 }
 
@@ -86,7 +91,8 @@ TEST_CASE("a plugin that cannot says why, and one that throws or says nothing ge
   CHECK(refusal("create_silent") == "proxy plugin 'x': the plugin failed");
   CHECK(refusal("init_throws") == "proxy plugin 'x': an exception came out of its function init: ouch");
   CHECK(refusal("create_throws") == "proxy plugin 'x': an exception came out of its function create: ouch");
-  CHECK(refusal("get_factory_throws") == path_of("get_factory_throws") + ": an exception came out of its function get_factory: ouch");
+  CHECK(refusal("get_factory_throws") ==
+        path_of("get_factory_throws") + ": an exception came out of its function get_factory: ouch");
 }
 
 TEST_CASE("two plugins of one name are both refused, naming both files") {
@@ -111,8 +117,10 @@ TEST_CASE("a key of the wrong type, a missing one and an unknown one are refused
 
 TEST_CASE("a plugin that is not there is told with those that are") {
   Plugins plugins({BAD_DIR "/good", "/no/such/directory"});
-  CHECK(plugins.find("proxy", "y").status().message == "no plugin for proxy 'y' was found (there is x); did you mean 'x'?");
-  CHECK(plugins.find("state", "lmdb").status().message == "no plugin for state 'lmdb' was found (there is none of that kind)");
+  CHECK(plugins.find("proxy", "y").status().message ==
+        "no plugin for proxy 'y' was found (there is x); did you mean 'x'?");
+  CHECK(plugins.find("state", "lmdb").status().message ==
+        "no plugin for state 'lmdb' was found (there is none of that kind)");
 }
 
 TEST_CASE("files that are no plugins do no harm") {

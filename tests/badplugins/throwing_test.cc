@@ -1,6 +1,5 @@
-#include <filesystem>
-
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "core/base/ids.h"
 #include "core/plugin/code.h"
@@ -43,7 +42,8 @@ TEST_CASE("a proxy without the wrapper that throws is answered for") {
   ProxyPlugin proxy(house.make("proxy", "calls_throw", "x"));
   auto answer = proxy.call_and_wait(&lotse_proxy::info, MsgValue::map(), {});
   CHECK(answer.status().message == "an exception came out of its function that was called: ouch");
-  CHECK(proxy.owned().reconfigure(MsgValue::map()).message == "an exception of an unknown kind came out of its function reconfigure");
+  CHECK(proxy.owned().reconfigure(MsgValue::map()).message ==
+        "an exception of an unknown kind came out of its function reconfigure");
   CHECK(proxy.owned().extension<void>("lotse.any/1") == nullptr);
 }  // and its destroy throws, too
 
@@ -52,7 +52,8 @@ TEST_CASE("a second answer to a call is ignored and logged") {
   ProxyPlugin proxy(house.make("proxy", "answers_twice", "x"));
   int answers = 0;
   lines_seen = 0;
-  log::set_observer([](std::string_view line) { lines_seen += line.find("plugin.call.answered_twice") != std::string::npos; });
+  log::set_observer(
+      [](std::string_view line) { lines_seen += line.find("plugin.call.answered_twice") != std::string::npos; });
   proxy.call(&lotse_proxy::info, "", {}, [&](Status status, Bytes) {
     CHECK(status.ok());
     answers++;
@@ -74,18 +75,20 @@ TEST_CASE("a state backend that throws fails in sentences") {
   CHECK(state.c()->info(state.self(), &info, &error) == LOTSE_INTERNAL);
   CHECK(state.c()->compact(state.self(), 1, &error) == LOTSE_INTERNAL);
   int32_t code = -1;
-  state.c()->commit(state.self(), nullptr, 1, [](void* ctx, const lotse_state_outcome* outcomes, size_t) {
-    *static_cast<int32_t*>(ctx) = outcomes[0].code;
-  }, &code);
+  state.c()->commit(
+      state.self(), nullptr, 1,
+      [](void* ctx, const lotse_state_outcome* outcomes, size_t) { *static_cast<int32_t*>(ctx) = outcomes[0].code; },
+      &code);
   CHECK(code == LOTSE_UNKNOWN);
   REQUIRE(state.watch());
   REQUIRE(state.backup());
   CHECK(state.backup()->write(state.self(), -1, &error) == LOTSE_INTERNAL);
   CHECK(state.backup()->read(state.self(), -1, 0, &error) == LOTSE_INTERNAL);
   auto heard = std::make_shared<Heard>();
-  auto opened = open_stream([&](const lotse_stream_sink* sink, lotse_stream* stream, lotse_error* e) {
-    return state.watch()->open(state.self(), {}, {}, 0, sink, stream, e);
-  }, heard);
+  auto opened =
+      open_stream([&](const lotse_stream_sink* sink, lotse_stream* stream,
+                      lotse_error* e) { return state.watch()->open(state.self(), {}, {}, 0, sink, stream, e); },
+                  heard);
   CHECK(opened.status().message == "an exception came out of watch: ouch");
   CHECK(heard->ends == 0);
   CHECK(state.owned().reconfigure(MsgValue::map()).message == "an exception came out of reconfigure: ouch");
@@ -113,7 +116,8 @@ TEST_CASE("a scheduler policy that throws refuses every pod in a sentence") {
 TEST_CASE("a runtime that throws fails every call, and a stream that throws ends once") {
   House house;
   RuntimePlugin runtime(house.make("runtime", "throws_runtime", "throws"));
-  CHECK(runtime.call_and_wait(&lotse_runtime::info, MsgValue::map(), {}).status().message == "an exception came out of info: ouch");
+  CHECK(runtime.call_and_wait(&lotse_runtime::info, MsgValue::map(), {}).status().message ==
+        "an exception came out of info: ouch");
   auto removed = runtime.call_and_wait(&lotse_runtime::image_remove, MsgValue::map(), {}).status();
   CHECK(removed.reason == Reason::kNotFound);
   CHECK(removed.message == "image_remove: ouch");
@@ -136,9 +140,12 @@ TEST_CASE("a proxy and a transport that throw fail in sentences") {
   House house;
   {
     ProxyPlugin proxy(house.make("proxy", "throws_proxy", "throws"));
-    CHECK(proxy.call_and_wait(&lotse_proxy::resync, MsgValue::map(), {}).status().message == "an exception came out of resync: ouch");
-    CHECK(proxy.call_and_wait(&lotse_proxy::apply, MsgValue::map(), {}).status().message == "an exception of an unknown kind came out of apply");
-    CHECK(proxy.call_and_wait(&lotse_proxy::remove_all, MsgValue::map(), {}).status().message == "the plugin gave no answer");
+    CHECK(proxy.call_and_wait(&lotse_proxy::resync, MsgValue::map(), {}).status().message ==
+          "an exception came out of resync: ouch");
+    CHECK(proxy.call_and_wait(&lotse_proxy::apply, MsgValue::map(), {}).status().message ==
+          "an exception of an unknown kind came out of apply");
+    CHECK(proxy.call_and_wait(&lotse_proxy::remove_all, MsgValue::map(), {}).status().message ==
+          "the plugin gave no answer");
   }
   TransportPlugin transport(house.make("transport", "throws_transport", "throws"));
   CHECK(transport.start().message == "0.0.0.0:6443 is in use");

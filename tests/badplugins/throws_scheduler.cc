@@ -9,7 +9,9 @@ struct Throws : Scheduler {
   void node_remove(std::string_view) override { throw std::runtime_error("ouch"); }
   void pod_set(const lotse_sched_pod&) override { throw std::runtime_error("ouch"); }
   void pod_remove(std::string_view) override { throw std::runtime_error("ouch"); }
-  void schedule(const lotse_sched_pod* const*, size_t, uint64_t, Answers*) override { throw std::runtime_error("ouch"); }
+  void schedule(const lotse_sched_pod* const*, size_t, uint64_t, Answers*) override {
+    throw std::runtime_error("ouch");
+  }
 };
 }  // namespace
 LOTSE_PLUGIN(scheduler, "throws", "0.1.0", 0, "throws", Throws)

@@ -1,10 +1,9 @@
 // Any bytes as a plugin's file, and any as the text of its note: facts or a sentence.
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdlib>
-
-#include <fmt/format.h>
 
 #include "core/plugin/note.h"
 

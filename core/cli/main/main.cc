@@ -1,11 +1,10 @@
 // lotse: the operator's command.
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
-
-#include <fmt/format.h>
 
 #include "core/cli/commands.h"
 #include "core/config/config.h"
@@ -32,10 +31,14 @@ std::string default_data_dir() {
   return set && *set ? set : "/var/lib/lotse";
 }
 
-Streams streams() { return {std::cout, std::cerr}; }
+Streams streams() {
+  return {std::cout, std::cerr};
+}
 
 // The daemon has a working directory of its own.
-std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
+std::string absolute(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
 
 int plugins(const Options& o) {
   std::vector<std::string> path = o.plugin_path;
@@ -71,7 +74,8 @@ CLI::App* add(CLI::App* parent, const char* name, const char* what, int* code, s
 }
 
 void add_offline(CLI::App* app, Options* o, int* code) {
-  auto* plugins_app = add(app, "plugins", "Show the plugins that are found, without running their code", code, [o] { return plugins(*o); });
+  auto* plugins_app = add(app, "plugins", "Show the plugins that are found, without running their code", code,
+                          [o] { return plugins(*o); });
   plugins_app->add_option("-o,--output", o->output, "How to print it")->check(CLI::IsMember({"table", "json"}));
   plugins_app->add_option("--config", o->config, "The file whose plugin_path is searched")->check(CLI::ExistingFile);
   plugins_app->add_option("--plugin-path", o->plugin_path, "Directories to search instead");
@@ -87,24 +91,28 @@ void add_offline(CLI::App* app, Options* o, int* code) {
 
 void add_online(CLI::App* app, Options* o, int* code) {
   auto* status = add(app, "status", "Show how the daemon is", code, [o] {
-    return ask_daemon(o->data_dir, MsgValue::map({{"command", "status"}, {"output", o->output.empty() ? "table" : o->output}}), "", streams());
+    return ask_daemon(o->data_dir,
+                      MsgValue::map({{"command", "status"}, {"output", o->output.empty() ? "table" : o->output}}), "",
+                      streams());
   });
   status->add_option("-o,--output", o->output, "How to print it")->check(CLI::IsMember({"table", "json"}));
   add(app, "kubeconfig", "Print the administrator's kubeconfig", code, [o] {
     return ask_daemon(o->data_dir, MsgValue::map({{"command", "kubeconfig"}}), "", streams());
   });
   auto* token_app = app->add_subcommand("token", "Tokens for workers that join")->require_subcommand(1);
-  auto* create = add(token_app, "create", "Print a join string: addresses, the master's key and a token for one use", code,
-                     [o] { return token(*o); });
+  auto* create = add(token_app, "create", "Print a join string: addresses, the master's key and a token for one use",
+                     code, [o] { return token(*o); });
   create->add_option("--ttl", o->ttl, "How long it is valid")->capture_default_str();
   auto* image = app->add_subcommand("image", "Images of this node")->require_subcommand(1);
-  auto* import = add(image, "import", "Load an image from an OCI or docker archive", code, [o] { return with_file(*o, "image.import"); });
+  auto* import = add(image, "import", "Load an image from an OCI or docker archive", code,
+                     [o] { return with_file(*o, "image.import"); });
   import->add_option("FILE", o->file, "The tar file")->required()->check(CLI::ExistingFile);
   auto* backup = add(app, "backup", "Write the cluster's whole state to a file, while it runs", code, [o] {
     return ask_daemon(o->data_dir, MsgValue::map({{"command", "backup"}}), o->file, streams());
   });
   backup->add_option("FILE", o->file, "The file to write")->required();
-  auto* restore = add(app, "restore", "Replace the cluster's whole state by a backup", code, [o] { return with_file(*o, "restore"); });
+  auto* restore = add(app, "restore", "Replace the cluster's whole state by a backup", code,
+                      [o] { return with_file(*o, "restore"); });
   restore->add_option("FILE", o->file, "The backup")->required()->check(CLI::ExistingFile);
 }
 

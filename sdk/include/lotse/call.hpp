@@ -24,7 +24,9 @@ class Call {
 
   void done(std::string_view payload = {}) const { state_->end(LOTSE_OK, payload); }
   template <class M, std::enable_if_t<std::is_same_v<M, Msg>, int> = 0>  // not for what merely converts to a Msg
-  void done(const M& answer) const { state_->end(LOTSE_OK, answer.encode()); }
+  void done(const M& answer) const {
+    state_->end(LOTSE_OK, answer.encode());
+  }
   void fail(int32_t code, std::string_view sentence) const { state_->end(code, sentence); }
   // REQUIRES: within a catch block.
   void fail_caught(const char* where) const {

@@ -14,8 +14,12 @@
 
 namespace lotse::sdk {
 
-inline std::string_view view(lotse_bytes b) { return {static_cast<const char*>(b.data), b.size}; }
-inline lotse_bytes bytes(std::string_view text) { return {text.data(), text.size()}; }
+inline std::string_view view(lotse_bytes b) {
+  return {static_cast<const char*>(b.data), b.size};
+}
+inline lotse_bytes bytes(std::string_view text) {
+  return {text.data(), text.size()};
+}
 
 class Failure : public std::runtime_error {
  public:

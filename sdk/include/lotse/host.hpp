@@ -68,8 +68,8 @@ class Host {
   // Runs fn on a worker thread, where it may block. False: the queue is full, fn is gone.
   inline bool work(std::function<void()> fn) const;
 
-  // Runs once unless it is stopped before; after stop() or the destructor fn runs no more (from another thread they wait
-  // for an fn that is running).
+  // Runs once unless it is stopped before; after stop() or the destructor fn runs no more (from another thread they
+  // wait for an fn that is running).
   class Timer {
    public:
     Timer() = default;
@@ -150,7 +150,8 @@ class Host {
 
   // What an operator must see: a node condition and an event, until it is cleared.
   void raise_fault(const char* id, const char* reason, std::string_view sentence) const {
-    if (auto* fault = service<lotse_host_fault>(LOTSE_HOST_FAULT)) fault->raise(fault->self, id, reason, bytes(sentence));
+    if (auto* fault = service<lotse_host_fault>(LOTSE_HOST_FAULT))
+      fault->raise(fault->self, id, reason, bytes(sentence));
   }
   void clear_fault(const char* id) const {
     if (auto* fault = service<lotse_host_fault>(LOTSE_HOST_FAULT)) fault->clear(fault->self, id);

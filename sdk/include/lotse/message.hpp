@@ -25,13 +25,13 @@ void answer_message(const char* where, lotse_bytes request, const lotse_call* ra
 }
 
 // A member function of CLASS as a lotse_message_fn or lotse_message_stream_fn.
-#define LOTSE_SDK_MESSAGE(CLASS, NAME)                                                                            \
-  [](void* self, lotse_bytes request, const lotse_call* call) {                                                   \
+#define LOTSE_SDK_MESSAGE(CLASS, NAME)                                                                               \
+  [](void* self, lotse_bytes request, const lotse_call* call) {                                                      \
     answer_message(#NAME, request, call, [&](const Msg& msg, Call c) { as<CLASS>(self)->NAME(msg, std::move(c)); }); \
   }
-#define LOTSE_SDK_STREAM(CLASS, NAME)                                                                             \
-  [](void* self, lotse_bytes request, const lotse_stream_sink* sink, lotse_stream* stream, lotse_error* error) {  \
-    return open_stream(#NAME, sink, stream, error,                                                                \
+#define LOTSE_SDK_STREAM(CLASS, NAME)                                                                                 \
+  [](void* self, lotse_bytes request, const lotse_stream_sink* sink, lotse_stream* stream, lotse_error* error) {      \
+    return open_stream(#NAME, sink, stream, error,                                                                    \
                        [&] { return as<CLASS>(self)->NAME(request.size ? Msg::parse(view(request)) : Msg::map()); }); \
   }
 

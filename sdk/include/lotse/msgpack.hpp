@@ -31,16 +31,26 @@ class Msg {
   Msg(bool v) : value_(v) {}
   template <class T, std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, int> = 0>
   Msg(T v) {
-    if (std::is_signed_v<T> || uint64_t(v) <= uint64_t(INT64_MAX)) value_ = int64_t(v);
-    else value_ = uint64_t(v);
+    if (std::is_signed_v<T> || uint64_t(v) <= uint64_t(INT64_MAX))
+      value_ = int64_t(v);
+    else
+      value_ = uint64_t(v);
   }
   Msg(double v) : value_(v) {}
   Msg(std::string_view v) : value_(std::string(v)) {}
   Msg(const char* v) : value_(std::string(v)) {}
   Msg(std::string v) : value_(std::move(v)) {}
   Msg(Array v) : value_(std::move(v)) {}
-  static Msg bin(std::string_view bytes) { Msg m; m.value_ = Bin{std::string(bytes)}; return m; }
-  static Msg map(std::initializer_list<Member> members = {}) { Msg m; m.value_ = Map(members); return m; }
+  static Msg bin(std::string_view bytes) {
+    Msg m;
+    m.value_ = Bin{std::string(bytes)};
+    return m;
+  }
+  static Msg map(std::initializer_list<Member> members = {}) {
+    Msg m;
+    m.value_ = Map(members);
+    return m;
+  }
   static Msg array(std::initializer_list<Msg> items = {}) { return Msg(Array(items)); }
   static Msg strings(const std::vector<std::string>& texts) { return Msg(Array(texts.begin(), texts.end())); }
 
@@ -166,8 +176,10 @@ class MsgWriter {
     return byte(0xcb).number(bits, 8);
   }
   MsgWriter& str(std::string_view v) {
-    if (v.size() < 32) byte(uint8_t(0xa0 | v.size()));
-    else head(v.size(), 0xd9, 0xda, 0xdb);
+    if (v.size() < 32)
+      byte(uint8_t(0xa0 | v.size()));
+    else
+      head(v.size(), 0xd9, 0xda, 0xdb);
     out_->append(v);
     return *this;
   }
@@ -176,12 +188,8 @@ class MsgWriter {
     out_->append(v);
     return *this;
   }
-  MsgWriter& array(size_t items) {
-    return items < 16 ? byte(uint8_t(0x90 | items)) : head(items, 0, 0xdc, 0xdd);
-  }
-  MsgWriter& map(size_t members) {
-    return members < 16 ? byte(uint8_t(0x80 | members)) : head(members, 0, 0xde, 0xdf);
-  }
+  MsgWriter& array(size_t items) { return items < 16 ? byte(uint8_t(0x90 | items)) : head(items, 0, 0xdc, 0xdd); }
+  MsgWriter& map(size_t members) { return members < 16 ? byte(uint8_t(0x80 | members)) : head(members, 0, 0xde, 0xdf); }
   MsgWriter& value(const Msg& v) {
     v.encode_to(out_);
     return *this;
@@ -219,29 +227,52 @@ class MsgReader {
     if (tag < 0xa0) return array(tag & 15, depth);
     if (tag < 0xc0) return Msg(take(tag & 31));
     switch (tag) {
-      case 0xc0: return Msg();
-      case 0xc2: return Msg(false);
-      case 0xc3: return Msg(true);
-      case 0xc4: return Msg::bin(take(number(1)));
-      case 0xc5: return Msg::bin(take(number(2)));
-      case 0xc6: return Msg::bin(take(number(4)));
-      case 0xca: return Msg(double(bits_as<float, uint32_t>(number(4))));
-      case 0xcb: return Msg(bits_as<double, uint64_t>(number(8)));
-      case 0xcc: return Msg(number(1));
-      case 0xcd: return Msg(number(2));
-      case 0xce: return Msg(number(4));
-      case 0xcf: return Msg(number(8));
-      case 0xd0: return Msg(int64_t(int8_t(number(1))));
-      case 0xd1: return Msg(int64_t(int16_t(number(2))));
-      case 0xd2: return Msg(int64_t(int32_t(number(4))));
-      case 0xd3: return Msg(int64_t(number(8)));
-      case 0xd9: return Msg(take(number(1)));
-      case 0xda: return Msg(take(number(2)));
-      case 0xdb: return Msg(take(number(4)));
-      case 0xdc: return array(number(2), depth);
-      case 0xdd: return array(number(4), depth);
-      case 0xde: return map(number(2), depth);
-      case 0xdf: return map(number(4), depth);
+      case 0xc0:
+        return Msg();
+      case 0xc2:
+        return Msg(false);
+      case 0xc3:
+        return Msg(true);
+      case 0xc4:
+        return Msg::bin(take(number(1)));
+      case 0xc5:
+        return Msg::bin(take(number(2)));
+      case 0xc6:
+        return Msg::bin(take(number(4)));
+      case 0xca:
+        return Msg(double(bits_as<float, uint32_t>(number(4))));
+      case 0xcb:
+        return Msg(bits_as<double, uint64_t>(number(8)));
+      case 0xcc:
+        return Msg(number(1));
+      case 0xcd:
+        return Msg(number(2));
+      case 0xce:
+        return Msg(number(4));
+      case 0xcf:
+        return Msg(number(8));
+      case 0xd0:
+        return Msg(int64_t(int8_t(number(1))));
+      case 0xd1:
+        return Msg(int64_t(int16_t(number(2))));
+      case 0xd2:
+        return Msg(int64_t(int32_t(number(4))));
+      case 0xd3:
+        return Msg(int64_t(number(8)));
+      case 0xd9:
+        return Msg(take(number(1)));
+      case 0xda:
+        return Msg(take(number(2)));
+      case 0xdb:
+        return Msg(take(number(4)));
+      case 0xdc:
+        return array(number(2), depth);
+      case 0xdd:
+        return array(number(4), depth);
+      case 0xde:
+        return map(number(2), depth);
+      case 0xdf:
+        return map(number(4), depth);
     }
     wrong("a byte that means nothing here");
   }
@@ -292,12 +323,18 @@ class MsgReader {
 
 inline void Msg::encode_to(std::string* out) const {
   MsgWriter w(out);
-  if (auto* b = std::get_if<bool>(&value_)) w.boolean(*b);
-  else if (auto* i = std::get_if<int64_t>(&value_)) w.integer(*i);
-  else if (auto* u = std::get_if<uint64_t>(&value_)) w.uinteger(*u);
-  else if (auto* d = std::get_if<double>(&value_)) w.real(*d);
-  else if (auto* s = std::get_if<std::string>(&value_)) w.str(*s);
-  else if (auto* raw = std::get_if<Bin>(&value_)) w.bin(raw->bytes);
+  if (auto* b = std::get_if<bool>(&value_))
+    w.boolean(*b);
+  else if (auto* i = std::get_if<int64_t>(&value_))
+    w.integer(*i);
+  else if (auto* u = std::get_if<uint64_t>(&value_))
+    w.uinteger(*u);
+  else if (auto* d = std::get_if<double>(&value_))
+    w.real(*d);
+  else if (auto* s = std::get_if<std::string>(&value_))
+    w.str(*s);
+  else if (auto* raw = std::get_if<Bin>(&value_))
+    w.bin(raw->bytes);
   else if (is_array()) {
     w.array(items().size());
     for (const Msg& item : items()) item.encode_to(out);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The door of a plugin in C++: derive one of State, Scheduler, Runtime, Proxy, Transport, declare the keys, and put into
-// entry.cc one line:
+// The door of a plugin in C++: derive one of State, Scheduler, Runtime, Proxy, Transport, declare the keys, and put
+// into entry.cc one line:
 //
 //   LOTSE_PLUGIN(state, "lmdb", "0.1.0", 1, "durable state in one file", lotse::state_lmdb::LmdbState)
 //
@@ -33,16 +33,28 @@ class Key {
   Key& reloadable() { return flag(LOTSE_KEY_RELOADABLE); }
   Key& secret() { return flag(LOTSE_KEY_SECRET); }
   // As it would stand in the TOML file, strings without quotes: "10s", "8", "[\"a\"]".
-  Key& fallback(const char* value) { raw_.fallback = value; return *this; }
-  Key& choices(const char* separated) { raw_.choices = separated; return *this; }
+  Key& fallback(const char* value) {
+    raw_.fallback = value;
+    return *this;
+  }
+  Key& choices(const char* separated) {
+    raw_.choices = separated;
+    return *this;
+  }
   // Integers; durations in ns; sizes in bytes.
-  Key& range(int64_t minimum, int64_t maximum) { raw_.minimum = minimum, raw_.maximum = maximum; return *this; }
+  Key& range(int64_t minimum, int64_t maximum) {
+    raw_.minimum = minimum, raw_.maximum = maximum;
+    return *this;
+  }
   operator lotse_key() const { return raw_; }
 
  private:
   Key(uint32_t type, const char* name, const char* doc)
       : raw_{sizeof(lotse_key), type, 0, 0, name, nullptr, nullptr, 0, 0, doc} {}
-  Key& flag(uint32_t bit) { raw_.flags |= bit; return *this; }
+  Key& flag(uint32_t bit) {
+    raw_.flags |= bit;
+    return *this;
+  }
   lotse_key raw_;
 };
 
@@ -73,7 +85,10 @@ class Instance {
   Instance& operator=(const Instance&) = delete;
   virtual ~Instance() = default;  // [init] returns when all threads, calls and streams of this instance have ended
   // [any] An extension's struct, or nullptr.
-  virtual const void* extension(std::string_view id) { (void)id; return nullptr; }
+  virtual const void* extension(std::string_view id) {
+    (void)id;
+    return nullptr;
+  }
   // [worker] New values for reloadable keys.
   virtual void reconfigure(const Config& config) {
     (void)config;
@@ -88,7 +103,9 @@ class Instance {
   }
   // `self` of every C function is the Instance; a kind casts it to itself.
   template <class Kind>
-  static Kind* as(void* self) { return static_cast<Kind*>(static_cast<Instance*>(self)); }
+  static Kind* as(void* self) {
+    return static_cast<Kind*>(static_cast<Instance*>(self));
+  }
 
  private:
   static void destroy_c(void* self) {
@@ -136,22 +153,33 @@ struct Door {
   "name=" NAME "\nkind=" #KIND "\nversion=" VERSION "\nthreads=" #THREADS "\nsummary=" SUMMARY "\n"
 
 // The ELF note: readable without running any of our code.
-#define LOTSE_NOTE(TEXT)                                                                                        \
-  namespace {                                                                                                   \
-  struct LotseNote {                                                                                            \
-    uint32_t owner_size, text_size, type;                                                                       \
-    char owner[8];                                                                                              \
-    uint32_t abi_major, abi_minor;                                                                              \
-    char text[(sizeof(TEXT) + 3) / 4 * 4];                                                                      \
-  };                                                                                                            \
-  __attribute__((used, section(LOTSE_NOTE_SECTION), aligned(4))) const LotseNote lotse_note = {                  \
-      sizeof(LOTSE_NOTE_OWNER), uint32_t(8 + sizeof(TEXT) - 1), LOTSE_NOTE_TYPE, LOTSE_NOTE_OWNER,              \
-      LOTSE_ABI_MAJOR, LOTSE_ABI_MINOR, TEXT};                                                                  \
+#define LOTSE_NOTE(TEXT)                                         \
+  namespace {                                                    \
+  struct LotseNote {                                             \
+    uint32_t owner_size, text_size, type;                        \
+    char owner[8];                                               \
+    uint32_t abi_major, abi_minor;                               \
+    char text[(sizeof(TEXT) + 3) / 4 * 4];                       \
+  };                                                             \
+  __attribute__((used, section(LOTSE_NOTE_SECTION), aligned(4))) \
+  const LotseNote lotse_note = {sizeof(LOTSE_NOTE_OWNER),        \
+                                uint32_t(8 + sizeof(TEXT) - 1),  \
+                                LOTSE_NOTE_TYPE,                 \
+                                LOTSE_NOTE_OWNER,                \
+                                LOTSE_ABI_MAJOR,                 \
+                                LOTSE_ABI_MINOR,                 \
+                                TEXT};                           \
   }
 
-#define LOTSE_PLUGIN(KIND, NAME, VERSION, THREADS, SUMMARY, CLASS)                                              \
-  LOTSE_NOTE(LOTSE_NOTE_TEXT_(KIND, NAME, VERSION, THREADS, SUMMARY))                                           \
-  extern "C" __attribute__((visibility("default"))) const lotse_plugin lotse_plugin_entry = {                   \
-      LOTSE_PLUGIN_MAGIC, sizeof(lotse_plugin), LOTSE_ABI_MAJOR, LOTSE_ABI_MINOR, NAME, VERSION,                \
-      [](const lotse_host*, lotse_error*) -> int32_t { return LOTSE_OK; }, [] {},                               \
+#define LOTSE_PLUGIN(KIND, NAME, VERSION, THREADS, SUMMARY, CLASS)                            \
+  LOTSE_NOTE(LOTSE_NOTE_TEXT_(KIND, NAME, VERSION, THREADS, SUMMARY))                         \
+  extern "C" __attribute__((visibility("default"))) const lotse_plugin lotse_plugin_entry = { \
+      LOTSE_PLUGIN_MAGIC,                                                                     \
+      sizeof(lotse_plugin),                                                                   \
+      LOTSE_ABI_MAJOR,                                                                        \
+      LOTSE_ABI_MINOR,                                                                        \
+      NAME,                                                                                   \
+      VERSION,                                                                                \
+      [](const lotse_host*, lotse_error*) -> int32_t { return LOTSE_OK; },                    \
+      [] {},                                                                                  \
       [](const char* id) { return lotse::sdk::Door<CLASS>::get_factory(id, "lotse." #KIND "/1", NAME); }};

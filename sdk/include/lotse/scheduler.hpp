@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scheduler: derive it; abi/scheduler.h has the structs, which are passed on as they are (this is a hot path). Calls come
-// one at a time [worker].
+// Scheduler: derive it; abi/scheduler.h has the structs, which are passed on as they are (this is a hot path). Calls
+// come one at a time [worker].
 #pragma once
 #include <vector>
 
@@ -47,10 +47,18 @@ class Scheduler : public Instance {
  public:
   explicit Scheduler(const Host& host) : Instance(host) {
     c_.base = base_of(sizeof c_);
-    c_.node_set = [](void* self, const lotse_sched_node* node) { run(self, "node_set", [&](auto* s) { s->node_set(*node); }); };
-    c_.node_remove = [](void* self, lotse_bytes name) { run(self, "node_remove", [&](auto* s) { s->node_remove(view(name)); }); };
-    c_.pod_set = [](void* self, const lotse_sched_pod* pod) { run(self, "pod_set", [&](auto* s) { s->pod_set(*pod); }); };
-    c_.pod_remove = [](void* self, lotse_bytes uid) { run(self, "pod_remove", [&](auto* s) { s->pod_remove(view(uid)); }); };
+    c_.node_set = [](void* self, const lotse_sched_node* node) {
+      run(self, "node_set", [&](auto* s) { s->node_set(*node); });
+    };
+    c_.node_remove = [](void* self, lotse_bytes name) {
+      run(self, "node_remove", [&](auto* s) { s->node_remove(view(name)); });
+    };
+    c_.pod_set = [](void* self, const lotse_sched_pod* pod) {
+      run(self, "pod_set", [&](auto* s) { s->pod_set(*pod); });
+    };
+    c_.pod_remove = [](void* self, lotse_bytes uid) {
+      run(self, "pod_remove", [&](auto* s) { s->pod_remove(view(uid)); });
+    };
     c_.schedule = [](void* self, const lotse_sched_pod* const* pods, size_t count, uint64_t seed,
                      const lotse_sched_answers* raw) {
       run(self, "schedule", [&](Scheduler* s) {

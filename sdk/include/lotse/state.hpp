@@ -28,7 +28,9 @@ class CommitDone {
   CommitDone(Fn fn, void* ctx, size_t count) : state_(std::make_shared<State>(fn, ctx, count)) {}
   // REQUIRES: as many outcomes as operations.
   void operator()(const lotse_state_outcome* outcomes, size_t count) const { state_->end(outcomes, count); }
-  void operator()(const std::vector<lotse_state_outcome>& outcomes) const { state_->end(outcomes.data(), outcomes.size()); }
+  void operator()(const std::vector<lotse_state_outcome>& outcomes) const {
+    state_->end(outcomes.data(), outcomes.size());
+  }
   // The same for all of them.
   void all(int32_t code) const { (*this)(std::vector<lotse_state_outcome>(state_->count, outcome(code))); }
 
@@ -78,10 +80,11 @@ class State : public Instance {
   State(const Host& host, StateAbilities abilities) : Instance(host), abilities_(abilities) {
     c_.base = base_of(sizeof c_);
     c_.commit = commit_c;
-    c_.range = [](void* self, const lotse_state_range* range, int32_t (*on_entry)(void*, const lotse_state_entry*), void* ctx,
-                  lotse_state_range_result* result, lotse_error* error) {
+    c_.range = [](void* self, const lotse_state_range* range, int32_t (*on_entry)(void*, const lotse_state_entry*),
+                  void* ctx, lotse_state_range_result* result, lotse_error* error) {
       return guarded("range", error, [&] {
-        as<State>(self)->range(*range, [&](const lotse_state_entry& e) { return on_entry(ctx, &e) != 0; }, result);
+        as<State>(self)->range(
+            *range, [&](const lotse_state_entry& e) { return on_entry(ctx, &e) != 0; }, result);
       });
     };
     c_.info = [](void* self, lotse_state_info* info, lotse_error* error) {
@@ -93,7 +96,8 @@ class State : public Instance {
     watch_.size = sizeof watch_;
     watch_.open = [](void* self, lotse_bytes start, lotse_bytes end, uint64_t from, const lotse_stream_sink* sink,
                      lotse_stream* stream, lotse_error* error) {
-      return open_stream("watch", sink, stream, error, [&] { return as<State>(self)->watch(view(start), view(end), from); });
+      return open_stream("watch", sink, stream, error,
+                         [&] { return as<State>(self)->watch(view(start), view(end), from); });
     };
     backup_.size = sizeof backup_;
     backup_.write = [](void* self, int32_t fd, lotse_error* error) {

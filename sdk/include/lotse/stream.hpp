@@ -25,8 +25,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
  public:
   // Runs a function soon on another thread or later on this one; the host's loop by default.
   using Executor = std::function<void(std::function<void()>)>;
-  explicit Producer(const Host& host)
-      : executor_([host](std::function<void()> fn) { host.post(std::move(fn)); }) {}
+  explicit Producer(const Host& host) : executor_([host](std::function<void()> fn) { host.post(std::move(fn)); }) {}
   explicit Producer(Executor executor) : executor_(std::move(executor)) {}
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
@@ -63,7 +62,9 @@ class Producer : public std::enable_shared_from_this<Producer> {
   // `result` as the stream's function documents it (exec: {"exit_code"}).
   void end(std::string_view result = {}) { end_with(LOTSE_OK, result); }
   template <class M, std::enable_if_t<std::is_same_v<M, Msg>, int> = 0>  // not for what merely converts to a Msg
-  void end(const M& result) { end_with(LOTSE_OK, result.encode()); }
+  void end(const M& result) {
+    end_with(LOTSE_OK, result.encode());
+  }
   void fail(int32_t code, std::string_view sentence) { end_with(code, sentence); }
   bool ended() const {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -77,8 +78,9 @@ class Producer : public std::enable_shared_from_this<Producer> {
   // Used by the kinds' wrappers: ties the producer to its opener.
   void attach(const lotse_stream_sink& sink, lotse_stream* stream) {
     auto* held = new std::shared_ptr<Producer>(shared_from_this());
-    *stream = lotse_stream{sizeof(lotse_stream), 0,           held,        &on_grant_c,  &on_write_c,
-                           &on_half_close_c,     &on_control_c, &on_cancel_c, &on_release_c};
+    *stream = lotse_stream{
+        sizeof(lotse_stream), 0, held, &on_grant_c, &on_write_c, &on_half_close_c, &on_control_c, &on_cancel_c,
+        &on_release_c};
     OpenerCall call(this);
     {
       std::unique_lock<std::mutex> lock(mutex_);
@@ -150,8 +152,10 @@ class Producer : public std::enable_shared_from_this<Producer> {
     delivering_ = true;
     bool here = !within_opener();
     lock->unlock();
-    if (here) deliver();
-    else executor_([self = shared_from_this()] { self->deliver(); });
+    if (here)
+      deliver();
+    else
+      executor_([self = shared_from_this()] { self->deliver(); });
   }
   // REQUIRES: this thread set delivering_; mutex_ not held.
   void deliver() {

@@ -13,7 +13,9 @@ class Transport : public Instance {
  public:
   explicit Transport(const Host& host) : Instance(host) {
     c_.base = base_of(sizeof c_);
-    c_.start = [](void* self, lotse_error* error) { return guarded("start", error, [&] { as<Transport>(self)->start(); }); };
+    c_.start = [](void* self, lotse_error* error) {
+      return guarded("start", error, [&] { as<Transport>(self)->start(); });
+    };
     c_.drain = [](void* self, const lotse_call* raw) {
       try {
         Call call(*raw);
@@ -28,9 +30,11 @@ class Transport : public Instance {
     };
     c_.addresses = [](void* self, void (*on_address)(void*, lotse_bytes), void* ctx) {
       auto* transport = as<Transport>(self);
-      transport->host().protect([&] {
-        for (const std::string& address : transport->addresses()) on_address(ctx, bytes(address));
-      }, "addresses");
+      transport->host().protect(
+          [&] {
+            for (const std::string& address : transport->addresses()) on_address(ctx, bytes(address));
+          },
+          "addresses");
     };
   }
   const lotse_instance* c_instance() override { return &c_.base; }

@@ -1,11 +1,11 @@
+#include "core/base/loop.h"
+
 #include <signal.h>
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
 #include <future>
 
-#include <catch2/catch.hpp>
-
-#include "core/base/loop.h"
 #include "core/base/signals.h"
 
 using namespace lotse;

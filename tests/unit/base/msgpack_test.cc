@@ -1,6 +1,6 @@
-#include <catch2/catch.hpp>
-
 #include "core/base/msgpack.h"
+
+#include <catch2/catch.hpp>
 
 using namespace lotse;
 
@@ -42,7 +42,8 @@ TEST_CASE("hostile bytes are refused in a sentence") {
   CHECK(complaint("\xc1") == "the MessagePack message holds a byte that means nothing");
   CHECK(complaint("\xdd\xff\xff\xff\xff") == "the MessagePack message holds less than it announces");
   CHECK(complaint("\xdf\xff\xff\xff\xff") == "the MessagePack message holds less than it announces");
-  CHECK(complaint("\xdb\xff\xff\xff\xff""abc") == "the MessagePack message holds less than it announces");
+  CHECK(complaint("\xdb\xff\xff\xff\xff"
+                  "abc") == "the MessagePack message holds less than it announces");
   CHECK(complaint("\x01\x01") == "the MessagePack message holds more than one value");
   CHECK(complaint("\x81\x01\x02") == "the MessagePack message holds a map key that is not text");
   CHECK(complaint("\x81\x90\x02") == "the MessagePack message holds a map key that is not text");

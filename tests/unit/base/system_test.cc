@@ -1,8 +1,7 @@
 #include <sys/stat.h>
 
-#include <filesystem>
-
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "core/base/file.h"
 #include "core/base/ids.h"
@@ -57,7 +56,8 @@ TEST_CASE("a program gets its arguments and input as they are") {
   end = run_program({.args = {"cat"}, .env = {}, .directory = {}, .input = big});
   REQUIRE(end.ok());
   CHECK(end->out == big);
-  end = run_program({.args = {"sh", "-c", "pwd; echo $K >&2; exit 3"}, .env = {{"K=v"}}, .directory = "/", .input = {}});
+  end =
+      run_program({.args = {"sh", "-c", "pwd; echo $K >&2; exit 3"}, .env = {{"K=v"}}, .directory = "/", .input = {}});
   REQUIRE(end.ok());
   CHECK(end->out == "/\n");
   CHECK(end->err == "v\n");
@@ -78,7 +78,8 @@ TEST_CASE("output beyond the limit is dropped, and a program that hangs is kille
 TEST_CASE("a program that is not there or fails is a sentence") {
   CHECK(run_program({.args = {"/no/such"}, .env = {}, .directory = {}, .input = {}}).status().message ==
         "start /no/such: No such file or directory");
-  auto text = run_program_ok({.args = {"sh", "-c", "echo broken >&2; exit 2"}, .env = {}, .directory = {}, .input = {}});
+  auto text =
+      run_program_ok({.args = {"sh", "-c", "echo broken >&2; exit 2"}, .env = {}, .directory = {}, .input = {}});
   CHECK(text.status().message == "sh ended with exit code 2: broken");
 }
 

@@ -22,7 +22,8 @@ TEST_CASE("Bytes share one block and compare by content") {
 TEST_CASE("adopted bytes are released once, with the last reference") {
   int released = 0;
   {
-    Bytes a = Bytes::adopt("abc", [](void* ctx) { ++*static_cast<int*>(ctx); }, &released);
+    Bytes a = Bytes::adopt(
+        "abc", [](void* ctx) { ++*static_cast<int*>(ctx); }, &released);
     Bytes b = a;
     a = Bytes();
     CHECK(released == 0);
@@ -38,9 +39,9 @@ TEST_CASE("times are written and read as Kubernetes does") {
   CHECK(*parse_time("2026-01-02T03:04:05.678901Z") == t);
   CHECK(*parse_time("2026-01-02T05:04:05.678901+02:00") == t);
   CHECK(format_time(WallTime(std::chrono::seconds(-1))) == "1969-12-31T23:59:59Z");
-  for (const char* wrong : {"", "2026-01-02", "2026-13-02T03:04:05Z", "2026-02-30T03:04:05Z", "2026-01-02T24:00:00Z",
-                            "2026-01-02T03:04:05", "2026-01-02T03:04:05.Z", "2026-01-02T03:04:05Zx",
-                            "2026-01-02T03:04:05+2:00", "0001-01-01T00:00:00Z"}) {
+  for (const char* wrong :
+       {"", "2026-01-02", "2026-13-02T03:04:05Z", "2026-02-30T03:04:05Z", "2026-01-02T24:00:00Z", "2026-01-02T03:04:05",
+        "2026-01-02T03:04:05.Z", "2026-01-02T03:04:05Zx", "2026-01-02T03:04:05+2:00", "0001-01-01T00:00:00Z"}) {
     INFO(wrong);
     CHECK_FALSE(parse_time(wrong).ok());
   }
@@ -69,7 +70,8 @@ TEST_CASE("encodings go both ways and refuse what is not canonical") {
   }
   CHECK(base64("foob") == "Zm9vYg==");
   CHECK(base64url("\xff\xfe\xfd") == "__79");
-  for (const char* wrong : {"Zg=", "Zg", "Zh==", "Z===", "Zm9v\n", "Zg==Zg==", "__79"}) CHECK_FALSE(unbase64(wrong, &out));
+  for (const char* wrong : {"Zg=", "Zg", "Zh==", "Z===", "Zm9v\n", "Zg==Zg==", "__79"})
+    CHECK_FALSE(unbase64(wrong, &out));
   CHECK(sha256_hex("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   CHECK(hash64("") == 14695981039346656037ull);
   CHECK(hash64("a") == 0xaf63dc4c8601ec8cull);
@@ -92,8 +94,9 @@ TEST_CASE("a Status is worded as clients expect it") {
   Status one = Status::invalid("", "Pod", "web", {{"spec.a", "FieldValueRequired", "Required value"}});
   CHECK(one.message == "Pod \"web\" is invalid: spec.a: Required value");
   CHECK(http_code(one.reason) == 422);
-  Status two = Status::invalid("apps", "Deployment", "web",
-                               {{"a", "FieldValueRequired", "Required value"}, {"b", "FieldValueRequired", "Required value"}});
+  Status two =
+      Status::invalid("apps", "Deployment", "web",
+                      {{"a", "FieldValueRequired", "Required value"}, {"b", "FieldValueRequired", "Required value"}});
   CHECK(two.message == "Deployment.apps \"web\" is invalid: [a: Required value, b: Required value]");
   for (int code : {400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 422, 429, 499, 500, 503, 504, 507}) {
     CHECK(http_code(reason_of_http(code)) == code);
@@ -119,7 +122,8 @@ static std::string seen;
 TEST_CASE("a log line is one line, whatever is in it") {
   log::Field fields[] = {{"n", 42}, {"path", "/var/lib"}, {"text", "a \"b\"\nerror fake.event"}, {"empty", ""}};
   std::string line = log::format_line(log::Level::kInfo, "store.opened", "it is\nopen", fields, 4);
-  CHECK(line.substr(23) == "Z info  store.opened n=42 path=/var/lib text=\"a \\\"b\\\"\\nerror fake.event\" empty=\"\"  it is\\nopen");
+  CHECK(line.substr(23) ==
+        "Z info  store.opened n=42 path=/var/lib text=\"a \\\"b\\\"\\nerror fake.event\" empty=\"\"  it is\\nopen");
   std::string huge(100'000, 'x');
   CHECK(log::format_line(log::Level::kInfo, "a.b", huge, nullptr, 0).size() <= 4000);
   log::set_observer([](std::string_view text) { seen = text; });

@@ -1,15 +1,15 @@
+#include "core/cli/commands.h"
+
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
 #include <filesystem>
 #include <sstream>
-
-#include <catch2/catch.hpp>
 
 #include "core/base/file.h"
 #include "core/base/frame_io.h"
 #include "core/base/ids.h"
-#include "core/cli/commands.h"
 
 using namespace lotse;
 using namespace lotse::cli;
@@ -60,7 +60,8 @@ TEST_CASE("plugins are shown as a table, and refused ones apart") {
   Terminal t;
   CHECK(show_plugins({good(), {"/p/x.so", {}, "/p/x.so: it is no ELF file"}}, false, t.streams()) == kExitOk);
   CHECK(t.out.str().find("KIND    NAME   VERSION   ABI   THREADS   FILE ") == 0);
-  CHECK(t.out.str().find("state   lmdb   0.1.0     1.0   1         /p/state_lmdb.so   a \"file\"\n") != std::string::npos);
+  CHECK(t.out.str().find("state   lmdb   0.1.0     1.0   1         /p/state_lmdb.so   a \"file\"\n") !=
+        std::string::npos);
   CHECK(t.err.str() == "refused: /p/x.so: it is no ELF file\n");
   Terminal none;
   show_plugins({}, false, none.streams());
@@ -70,9 +71,10 @@ TEST_CASE("plugins are shown as a table, and refused ones apart") {
 TEST_CASE("plugins are shown as JSON") {
   Terminal t;
   show_plugins({good(), {"/p/x.so", {}, "no\n"}}, true, t.streams());
-  CHECK(t.out.str() ==
-        R"({"plugins":[{"name":"lmdb","kinds":["state"],"version":"0.1.0","abi":"1.0","threads":1,"requires":[],"summary":"a \"file\"","file":"/p/state_lmdb.so"}],"refused":[{"file":"/p/x.so","reason":"no\u000a"}]})"
-        "\n");
+  CHECK(
+      t.out.str() ==
+      R"({"plugins":[{"name":"lmdb","kinds":["state"],"version":"0.1.0","abi":"1.0","threads":1,"requires":[],"summary":"a \"file\"","file":"/p/state_lmdb.so"}],"refused":[{"file":"/p/x.so","reason":"no\u000a"}]})"
+      "\n");
 }
 
 TEST_CASE("a faulty configuration is one exit code and all its complaints") {
@@ -98,8 +100,9 @@ TEST_CASE("without a daemon there is a sentence and an exit code of its own") {
 TEST_CASE("a daemon's text, data and exit code come through") {
   Folder folder;
   std::string file = folder.path + "/backup";
-  FakeDaemon daemon(folder.path, {MsgValue::map({{"out", "working\n"}}), MsgValue::map({{"data", MsgValue::bin("abc")}}),
-                                  MsgValue::map({{"data", MsgValue::bin("def")}}), MsgValue::map({{"exit", 0}})});
+  FakeDaemon daemon(folder.path,
+                    {MsgValue::map({{"out", "working\n"}}), MsgValue::map({{"data", MsgValue::bin("abc")}}),
+                     MsgValue::map({{"data", MsgValue::bin("def")}}), MsgValue::map({{"exit", 0}})});
   Terminal t;
   CHECK(ask_daemon(folder.path, MsgValue::map({{"command", "backup"}}), file, t.streams()) == kExitOk);
   CHECK(daemon.asked()["command"].as_text() == "backup");
@@ -117,7 +120,8 @@ TEST_CASE("a backup that breaks off leaves no file") {
     daemon.asked();
     CHECK(t.err.str() == "lotse: lotsed has not finished its answer: the other side has closed the connection\n");
   }
-  FakeDaemon daemon(folder.path, {MsgValue::map({{"data", MsgValue::bin("abc")}}), MsgValue::map({{"exit", 1}, {"error", "disk full"}})});
+  FakeDaemon daemon(folder.path, {MsgValue::map({{"data", MsgValue::bin("abc")}}),
+                                  MsgValue::map({{"exit", 1}, {"error", "disk full"}})});
   Terminal t;
   CHECK(ask_daemon(folder.path, MsgValue::map({{"command", "backup"}}), file, t.streams()) == kExitFailed);
   daemon.asked();

@@ -1,6 +1,7 @@
+#include "core/config/config.h"
+
 #include <catch2/catch.hpp>
 
-#include "core/config/config.h"
 #include "core/config/values.h"
 
 using namespace lotse;
@@ -19,7 +20,11 @@ std::vector<Key> containerd_keys() {
           {.name = "socket", .required = true},
           {.name = "password", .secret = true, .choices = {"open", "sesame"}},
           {.name = "pulls", .type = KeyType::kInteger, .fallback = "3", .minimum = 1, .maximum = 9},
-          {.name = "timeout", .type = KeyType::kDuration, .fallback = "1m", .minimum = 1'000'000'000, .maximum = 3'600'000'000'000},
+          {.name = "timeout",
+           .type = KeyType::kDuration,
+           .fallback = "1m",
+           .minimum = 1'000'000'000,
+           .maximum = 3'600'000'000'000},
           {.name = "cache", .type = KeyType::kSize, .fallback = "64MiB"},
           {.name = "mirrors", .type = KeyType::kStrings},
           {.name = "debug", .type = KeyType::kBoolean, .fallback = "false"},
@@ -66,7 +71,8 @@ pod_cidr = ["10.1.0.0/16", "fd00::/48"]
 service_cidr = ["10.2.0.0/16", "fd01::/112"]
 [plugins.runtime.hollow]
 nodes = 1000
-)", "x.toml", &complaints);
+)",
+                               "x.toml", &complaints);
   CHECK(complaints.text() == "");
   CHECK_FALSE(config.is_master());
   CHECK(config.daemon.node_name == "n-1.example");
@@ -109,13 +115,15 @@ TEST_CASE("things in the wrong place are refused") {
   CHECK(complaints_of("listen = 5") == "lotse.toml:1:1: key 'listen' stands outside of a section");
   CHECK(complaints_of("[plugins]\nruntime = {x = 1}") ==
         "lotse.toml:2:12: 'x' in [plugins.runtime] must be a section [plugins.runtime.<name>], not an integer");
-  CHECK(complaints_of("[components]\ntransport = []") == "lotse.toml:2:1: 'transport' in [components] must not be empty");
+  CHECK(complaints_of("[components]\ntransport = []") ==
+        "lotse.toml:2:1: 'transport' in [components] must not be empty");
   CHECK(complaints_of("[components]\nscheduler = [\"a\", \"a\"]") ==
         "lotse.toml:2:1: 'scheduler' in [components] names 'a' twice");
   CHECK(complaints_of("[network]\npod_cidr = [\"10.0.0.0/16\", \"10.1.0.0/16\"]") ==
         "lotse.toml:2:1: 'pod_cidr' in [network] must hold one IPv4 network, one IPv6 network or one of each");
   CHECK(complaints_of("[network]\npod_cidr = [\"fd00::/48\"]") ==
-        "lotse.toml:1:2: 'service_cidr' in [network] must be of the same address families as 'pod_cidr', in the same order");
+        "lotse.toml:1:2: 'service_cidr' in [network] must be of the same address families as 'pod_cidr', in the same "
+        "order");
 }
 
 TEST_CASE("a syntax error is a complaint like any other") {
@@ -144,21 +152,24 @@ TEST_CASE("hostile files are refused and hurt nobody") {
   CHECK(text.find("lotse.toml: and 9950 more") != std::string::npos);
   CHECK(complaints_of("s = \"a.b.c\" # " + deep_key + "\n[daemon]\n[bus]\n") ==
         "lotse.toml:1:1: key 's' stands outside of a section");
-  CHECK(complaints_of("[bus]\njoin_file = \"a\\u0000b\"") == "lotse.toml:2:13: 'join_file' in [bus] must not hold a NUL character");
+  CHECK(complaints_of("[bus]\njoin_file = \"a\\u0000b\"") ==
+        "lotse.toml:2:13: 'join_file' in [bus] must not hold a NUL character");
 }
 
 TEST_CASE("a plugin's table is checked by its own keys") {
   MsgValue values;
   CHECK(plugin_complaints("[plugins.runtime.containerd]\nsocket = '/run/x'\ntimeout = '90s'\ncache = 4096\n"
-                          "mirrors = ['a']\nextra = {a = [1, {b = true}]}", &values) == "");
-  CHECK(values == MsgValue::map({{"mode", "managed"},
-                                 {"socket", "/run/x"},
-                                 {"pulls", 3},
-                                 {"timeout", 90'000'000'000},
-                                 {"cache", 4096},
-                                 {"mirrors", MsgValue::array({"a"})},
-                                 {"debug", false},
-                                 {"extra", MsgValue::map({{"a", MsgValue::array({1, MsgValue::map({{"b", true}})})}})}}));
+                          "mirrors = ['a']\nextra = {a = [1, {b = true}]}",
+                          &values) == "");
+  CHECK(values ==
+        MsgValue::map({{"mode", "managed"},
+                       {"socket", "/run/x"},
+                       {"pulls", 3},
+                       {"timeout", 90'000'000'000},
+                       {"cache", 4096},
+                       {"mirrors", MsgValue::array({"a"})},
+                       {"debug", false},
+                       {"extra", MsgValue::map({{"a", MsgValue::array({1, MsgValue::map({{"b", true}})})}})}}));
   CHECK(plugin_complaints("") == "lotse.toml: [plugins.runtime.containerd] lacks the required key 'socket'");
   CHECK(plugin_complaints(R"(
 
@@ -187,8 +198,8 @@ TEST_CASE("a declaration that makes no sense is found out") {
   CHECK(check(containerd_keys()) == "");
   CHECK(check({{.name = "a"}, {.name = "a"}}) == "[plugins.state.x] declares key 'a' twice");
   CHECK(check({{.name = "a", .type = KeyType(99)}}) == "[plugins.state.x] declares key 'a' with the unknown type 99");
-  CHECK(check({{.name = "a", .type = KeyType::kInteger, .fallback = "many"}}).find(
-            "[plugins.state.x] declares key 'a' with a default that its own rules refuse") == 0);
+  CHECK(check({{.name = "a", .type = KeyType::kInteger, .fallback = "many"}})
+            .find("[plugins.state.x] declares key 'a' with a default that its own rules refuse") == 0);
   for (const Section& section : core_sections()) CHECK(check_declaration(section) == "");
 }
 
@@ -198,7 +209,8 @@ TEST_CASE("the sample is a valid file that says what the default is") {
   Config from_sample = parse_config(sample, "sample.toml", &complaints);
   CHECK(complaints.text() == "");
   CHECK(from_sample.components.state == load_config("")->components.state);
-  CHECK(sample.find("# How pods of different nodes reach each other. (auto | routes | vxlan)\nbackend = \"auto\"\n") != std::string::npos);
+  CHECK(sample.find("# How pods of different nodes reach each other. (auto | routes | vxlan)\nbackend = \"auto\"\n") !=
+        std::string::npos);
   CHECK(sample.find("# socket =\n") != std::string::npos);
   CHECK(sample.find("\n#timeout = \"1m\"\n") != std::string::npos);
   CHECK(sample.find("\n#[plugins.runtime.containerd]\n") != std::string::npos);
@@ -222,10 +234,12 @@ TEST_CASE("durations, sizes, networks and addresses") {
   CHECK(format_size(64 * 1024 * 1024) == "64MiB");
   CHECK(parse_cidr("10.0.0.0/8")->prefix == 8);
   CHECK(parse_cidr("fd00::/48")->ipv6);
-  for (const char* wrong : {"", "10.0.0.0", "10.0.0.0/33", "10.0.0.1/8", "x/8", "10.0.0.0/8x", "::1/0"}) CHECK_FALSE(parse_cidr(wrong).ok());
+  for (const char* wrong : {"", "10.0.0.0", "10.0.0.0/33", "10.0.0.1/8", "x/8", "10.0.0.0/8x", "::1/0"})
+    CHECK_FALSE(parse_cidr(wrong).ok());
   CHECK(check_host_port("0.0.0.0:6443").ok());
   CHECK(check_host_port("[::]:6443").ok());
-  for (const char* wrong : {"6443", "0.0.0.0", "0.0.0.0:0", ":::6443", "host:1", "1.2.3.4:70000"}) CHECK_FALSE(check_host_port(wrong).ok());
+  for (const char* wrong : {"6443", "0.0.0.0", "0.0.0.0:0", ":::6443", "host:1", "1.2.3.4:70000"})
+    CHECK_FALSE(check_host_port(wrong).ok());
 }
 
 TEST_CASE("what is mistyped finds its neighbour, and nothing else does") {

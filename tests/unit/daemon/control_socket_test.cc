@@ -1,16 +1,16 @@
+#include "core/daemon/control_socket.h"
+
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
 #include <filesystem>
 #include <future>
-
-#include <catch2/catch.hpp>
 
 #include "core/base/file.h"
 #include "core/base/frame_io.h"
 #include "core/base/ids.h"
-#include "core/daemon/control_socket.h"
 
 using namespace lotse;
 using namespace lotse::daemon;
@@ -82,7 +82,8 @@ TEST_CASE("a command is answered with text, data and an exit code") {
   auto frames = ask(served.path, MsgValue::map({{"command", "greet"}, {"name", "pilot"}}));
   REQUIRE(frames.size() == 5);
   CHECK(frames[0]["out"].as_text() == "hello pilot");
-  CHECK(frames[1]["data"].as_text().size() + frames[2]["data"].as_text().size() + frames[3]["data"].as_text().size() == 600'000);
+  CHECK(frames[1]["data"].as_text().size() + frames[2]["data"].as_text().size() + frames[3]["data"].as_text().size() ==
+        600'000);
   CHECK(frames[4] == MsgValue::map({{"exit", 0}}));
   struct stat facts;
   REQUIRE(stat(served.path.c_str(), &facts) == 0);
@@ -94,25 +95,30 @@ TEST_CASE("what fails, throws or is not known ends with a sentence") {
   Served served(folder.path + "/lotse.sock");
   served.handle("fail", [](const MsgValue&, ControlReply&) { return Status(Reason::kNotFound, "no such file"); });
   served.handle("throw", [](const MsgValue&, ControlReply&) -> Status { throw std::runtime_error("ouch"); });
-  CHECK(ask(served.path, MsgValue::map({{"command", "fail"}})).back() == MsgValue::map({{"exit", 1}, {"error", "no such file"}}));
+  CHECK(ask(served.path, MsgValue::map({{"command", "fail"}})).back() ==
+        MsgValue::map({{"exit", 1}, {"error", "no such file"}}));
   CHECK(ask(served.path, MsgValue::map({{"command", "throw"}})).back()["error"].as_text() == "lotsed failed: ouch");
-  CHECK(ask(served.path, MsgValue::map({{"command", "x"}})).back()["error"].as_text() == "this lotsed knows no command 'x'");
+  CHECK(ask(served.path, MsgValue::map({{"command", "x"}})).back()["error"].as_text() ==
+        "this lotsed knows no command 'x'");
   CHECK(ask(served.path, MsgValue(5)).back()["error"].as_text() == "this lotsed knows no command ''");
 }
 
 TEST_CASE("hostile clients are refused and others are served") {
   Folder folder;
-  Served served(folder.path + "/lotse.sock", {.connections_max = 3, .request_max = 1000, .request_time = std::chrono::milliseconds(300)});
+  Served served(folder.path + "/lotse.sock",
+                {.connections_max = 3, .request_max = 1000, .request_time = std::chrono::milliseconds(300)});
   served.handle("ok", [](const MsgValue&, ControlReply&) { return Status(); });
   int big = *connect_unix(served.path);
   REQUIRE(send(big, "\x7f\xff\xff\xff", 4, 0) == 4);
   CHECK(read_frame(big)->operator[]("error").as_text() == "the request is too large");
   int garbage = *connect_unix(served.path);
   REQUIRE(send(garbage, std::string("\0\0\0\1\xc1", 5).data(), 5, 0) == 5);
-  CHECK(read_frame(garbage)->operator[]("error").as_text() == "the MessagePack message holds a byte that means nothing");
+  CHECK(read_frame(garbage)->operator[]("error").as_text() ==
+        "the MessagePack message holds a byte that means nothing");
   std::vector<int> silent;
   for (int i = 0; i < 3; i++) silent.push_back(*connect_unix(served.path));
-  CHECK(ask(served.path, MsgValue::map({{"command", "ok"}})).back()["error"].as_text() == "too many commands run at the same time");
+  CHECK(ask(served.path, MsgValue::map({{"command", "ok"}})).back()["error"].as_text() ==
+        "too many commands run at the same time");
   for (int fd : silent) CHECK_FALSE(read_frame(fd).ok());  // closed once their time is over
   CHECK(ask(served.path, MsgValue::map({{"command", "ok"}})).back() == MsgValue::map({{"exit", 0}}));
   for (int fd : {big, garbage, silent[0], silent[1], silent[2]}) close(fd);

@@ -1,13 +1,13 @@
-#include <catch2/catch.hpp>
-
 #include "core/plugin/host.h"
-#include "core/plugin/note.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
 #include "core/base/ids.h"
 #include "core/base/log.h"
 #include "core/plugin/call.h"
 #include "core/plugin/code.h"
-
-#include <filesystem>
+#include "core/plugin/note.h"
 
 using namespace lotse;
 using namespace lotse::plugin;
@@ -26,7 +26,8 @@ int lines = 0;
 }  // namespace
 
 TEST_CASE("a note's lines are read, unknown ones are left to later versions") {
-  auto n = parse_note(note("name=lmdb\nkind=state\nkind=proxy\nversion=1.2\nthreads=3\nrequires=lotse.host.log/1\nfuture=x\nsummary=a b\n"));
+  auto n = parse_note(note(
+      "name=lmdb\nkind=state\nkind=proxy\nversion=1.2\nthreads=3\nrequires=lotse.host.log/1\nfuture=x\nsummary=a b\n"));
   REQUIRE(n.ok());
   CHECK(n->name == "lmdb");
   CHECK(n->kinds == std::vector<std::string>{"state", "proxy"});
@@ -56,7 +57,9 @@ TEST_CASE("a plugin that floods the log is cut off and told about") {
   VirtualLoop loop;
   WorkerPool workers("test", 1, 1);
   std::string faults;
-  Host host(loop, workers, {dir, "", "node-1", [&](auto& plugin, auto& id, auto& reason, auto&) { faults += plugin + " " + id + " " + reason + ";"; }});
+  Host host(loop, workers, {dir, "", "node-1", [&](auto& plugin, auto& id, auto& reason, auto&) {
+                              faults += plugin + " " + id + " " + reason + ";";
+                            }});
   int answer = 42;
   host.offer("lotse.host.answer/1", &answer);
   auto made = PluginHost::make(host, "state", "lmdb");
@@ -86,7 +89,9 @@ TEST_CASE("a call carries its deadline and cancel to the plugin") {
   CallOptions options{.timeout = std::chrono::seconds(5)};
   std::string answer;
   auto keep = [](void* self, lotse_bytes, const lotse_call* call) { *static_cast<lotse_call*>(self) = *call; };
-  call_message(keep, &seen, "", options, [&](Status status, Bytes payload) { answer = status.ok() ? std::string(payload.view()) : status.message; });
+  call_message(keep, &seen, "", options, [&](Status status, Bytes payload) {
+    answer = status.ok() ? std::string(payload.view()) : status.message;
+  });
   int64_t left = seen.deadline_ns - Clock::system().steady().time_since_epoch().count();
   CHECK(left > 4'000'000'000);
   CHECK(left <= 5'000'000'000);

@@ -1,18 +1,19 @@
+#include "core/plugin/loop_service.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <future>
-
 #include <catch2/catch.hpp>
-
-#include "core/plugin/loop_service.h"
+#include <future>
 
 using namespace lotse;
 using namespace lotse::plugin;
 
 namespace {
 
-void count(void* ctx) { ++*static_cast<std::atomic<int>*>(ctx); }
+void count(void* ctx) {
+  ++*static_cast<std::atomic<int>*>(ctx);
+}
 
 }  // namespace
 
@@ -74,15 +75,18 @@ TEST_CASE("a watch tells what is ready, and stops for good when it is stopped") 
     std::promise<void> closed;
   } seen;
   seen.fd = ends[0];
-  uint64_t id = c->watch_start(c->self, ends[0], 1, [](void* ctx, uint32_t events) {
-    auto* s = static_cast<Seen*>(ctx);
-    char byte;
-    s->calls++;
-    if (read(s->fd, &byte, 1) == 0 && !(s->events & 4)) {
-      s->events = events;
-      if (events & 4) s->closed.set_value();
-    }
-  }, &seen);
+  uint64_t id = c->watch_start(
+      c->self, ends[0], 1,
+      [](void* ctx, uint32_t events) {
+        auto* s = static_cast<Seen*>(ctx);
+        char byte;
+        s->calls++;
+        if (read(s->fd, &byte, 1) == 0 && !(s->events & 4)) {
+          s->events = events;
+          if (events & 4) s->closed.set_value();
+        }
+      },
+      &seen);
   REQUIRE(id != 0);
   REQUIRE(write(ends[1], "x", 1) == 1);
   close(ends[1]);
@@ -96,7 +100,9 @@ TEST_CASE("a watch tells what is ready, and stops for good when it is stopped") 
   CHECK(seen.calls == calls);
   close(ends[0]);
   int file = open("/proc/self/exe", O_RDONLY);
-  CHECK(c->watch_start(c->self, file, 1, [](void*, uint32_t) {}, nullptr) == 0);
-  CHECK(c->watch_start(c->self, -1, 1, [](void*, uint32_t) {}, nullptr) == 0);
+  CHECK(c->watch_start(
+            c->self, file, 1, [](void*, uint32_t) {}, nullptr) == 0);
+  CHECK(c->watch_start(
+            c->self, -1, 1, [](void*, uint32_t) {}, nullptr) == 0);
   close(file);
 }

@@ -1,7 +1,8 @@
+#include "core/plugin/stream.h"
+
 #include <catch2/catch.hpp>
 
 #include "core/plugin/code.h"
-#include "core/plugin/stream.h"
 
 using namespace lotse;
 using namespace lotse::plugin;
@@ -39,9 +40,13 @@ struct Producer {
 };
 
 struct Heard : StreamSink {
-  void on_item(uint32_t channel, Bytes item) override { text += std::to_string(channel) + ":" + std::string(item.view()) + ";"; }
+  void on_item(uint32_t channel, Bytes item) override {
+    text += std::to_string(channel) + ":" + std::string(item.view()) + ";";
+  }
   void on_writable(uint64_t n) override { text += "room " + std::to_string(n) + ";"; }
-  void on_end(Status status, Bytes result) override { text += "end " + status.message + std::string(result.view()) + ";"; }
+  void on_end(Status status, Bytes result) override {
+    text += "end " + status.message + std::string(result.view()) + ";";
+  }
   std::string text;
 };
 
@@ -85,11 +90,13 @@ TEST_CASE("a stream that is dropped is cancelled, and its sink lives until the e
 TEST_CASE("an end that comes while the stream is being opened is taken") {
   Producer producer;
   auto heard = std::make_shared<Heard>();
-  auto stream = open_stream([&](const lotse_stream_sink* s, lotse_stream* out, lotse_error* e) {
-    int32_t code = producer.open(s, out, e);
-    producer.end(LOTSE_NOT_FOUND, "gone already");
-    return code;
-  }, heard);
+  auto stream = open_stream(
+      [&](const lotse_stream_sink* s, lotse_stream* out, lotse_error* e) {
+        int32_t code = producer.open(s, out, e);
+        producer.end(LOTSE_NOT_FOUND, "gone already");
+        return code;
+      },
+      heard);
   REQUIRE(stream.ok());
   CHECK(heard->text == "end gone already;");
   CHECK(producer.released == 1);
@@ -123,7 +130,9 @@ struct CoreStream : Stream {
 TEST_CASE("a stream of the core serves a plugin") {
   Heard heard;
   lotse_stream_sink sink{sizeof sink, 0, &heard, nullptr, nullptr, nullptr};
-  sink.on_item = [](void* ctx, uint32_t channel, lotse_bytes item) { static_cast<Heard*>(ctx)->on_item(channel, Bytes(view(item))); };
+  sink.on_item = [](void* ctx, uint32_t channel, lotse_bytes item) {
+    static_cast<Heard*>(ctx)->on_item(channel, Bytes(view(item)));
+  };
   sink.on_end = [](void* ctx, int32_t code, lotse_bytes payload) {
     static_cast<Heard*>(ctx)->on_end(status_of(code, view(payload)), code == LOTSE_OK ? Bytes(view(payload)) : Bytes());
   };
@@ -131,10 +140,12 @@ TEST_CASE("a stream of the core serves a plugin") {
   lotse_error error = make_error();
   std::string asked;
   SinkPtr core;
-  int32_t code = serve_stream([&](SinkPtr s) -> Result<StreamPtr> {
-    core = s;
-    return StreamPtr(std::make_unique<CoreStream>(&asked, s));
-  }, &sink, &stream, &error);
+  int32_t code = serve_stream(
+      [&](SinkPtr s) -> Result<StreamPtr> {
+        core = s;
+        return StreamPtr(std::make_unique<CoreStream>(&asked, s));
+      },
+      &sink, &stream, &error);
   REQUIRE(code == LOTSE_OK);
   stream.grant(stream.self, 9);
   CHECK(stream.write(stream.self, 0, bytes("x")) == LOTSE_OK);
@@ -144,7 +155,8 @@ TEST_CASE("a stream of the core serves a plugin") {
   stream.release(stream.self);
   CHECK(heard.text == "1:one;end no more;");
   CHECK(asked == "grant 9;gone;");
-  code = serve_stream([](SinkPtr) -> Result<StreamPtr> { return Status(Reason::kForbidden, "not yours"); }, &sink, &stream, &error);
+  code = serve_stream([](SinkPtr) -> Result<StreamPtr> { return Status(Reason::kForbidden, "not yours"); }, &sink,
+                      &stream, &error);
   CHECK(code == LOTSE_DENIED);
   CHECK(std::string(error.message) == "not yours");
 }

@@ -31,7 +31,8 @@ struct FakeHost {
     if (std::string_view(id) == LOTSE_HOST_LOOP) return &of(self)->loop;
     return nullptr;
   }
-  static void write(void* self, int32_t, const char* event, lotse_bytes message, const lotse_pair* fields, size_t count) {
+  static void write(void* self, int32_t, const char* event, lotse_bytes message, const lotse_pair* fields,
+                    size_t count) {
     std::string line = std::string(event) + " " + std::string(lotse::sdk::view(message));
     for (size_t i = 0; i < count; i++) {
       line += " " + std::string(lotse::sdk::view(fields[i].key)) + "=" + std::string(lotse::sdk::view(fields[i].value));

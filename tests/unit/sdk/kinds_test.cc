@@ -30,7 +30,8 @@ struct Echo : Runtime {
     if (config.text("mode") == "broken") throw Failure(LOTSE_UNAVAILABLE, "the echo is broken");
   }
   static std::vector<lotse_key> keys() {
-    return {Key::text("mode", "how").choices("good|broken").fallback("good"), Key::integer("n", "how many").range(1, 9)};
+    return {Key::text("mode", "how").choices("good|broken").fallback("good"),
+            Key::integer("n", "how many").range(1, 9)};
   }
   void info(const Msg& request, Call call) override { call.done(Msg::map({{"got", request["x"]}})); }
   void sandbox_run(const Msg&, Call) override { throw std::runtime_error("ouch"); }
@@ -58,7 +59,8 @@ struct Store : State {
   void range(const lotse_state_range&, const std::function<bool(const lotse_state_entry&)>& on_entry,
              lotse_state_range_result* result) override {
     lotse_state_entry entry{sizeof(lotse_state_entry), 0, bytes("k"), bytes("v"), 7};
-    while (on_entry(entry)) {}
+    while (on_entry(entry)) {
+    }
     result->revision = 7;
   }
   void info(lotse_state_info*) override { throw Failure(LOTSE_UNAVAILABLE, std::string(1000, 'x')); }
@@ -143,16 +145,21 @@ TEST_CASE("a state backend that throws leaves outcomes unknown and errors in sen
   auto* store = new Store(host.host());
   auto* c = reinterpret_cast<const lotse_state*>(store->c_instance());
   std::vector<int32_t> codes;
-  c->commit(c->base.self, nullptr, 3, [](void* ctx, const lotse_state_outcome* outcomes, size_t count) {
-    for (size_t i = 0; i < count; i++) static_cast<std::vector<int32_t>*>(ctx)->push_back(outcomes[i].code);
-  }, &codes);
+  c->commit(
+      c->base.self, nullptr, 3,
+      [](void* ctx, const lotse_state_outcome* outcomes, size_t count) {
+        for (size_t i = 0; i < count; i++) static_cast<std::vector<int32_t>*>(ctx)->push_back(outcomes[i].code);
+      },
+      &codes);
   CHECK(codes == std::vector<int32_t>(3, LOTSE_UNKNOWN));
   int entries = 0;
   lotse_state_range range{};
   lotse_state_range_result result{};
   lotse_error error{sizeof(lotse_error), 0, ""};
-  CHECK(c->range(c->base.self, &range, [](void* ctx, const lotse_state_entry*) { return int32_t(++*static_cast<int*>(ctx) < 3); },
-                 &entries, &result, &error) == LOTSE_OK);
+  CHECK(c->range(
+            c->base.self, &range,
+            [](void* ctx, const lotse_state_entry*) { return int32_t(++*static_cast<int*>(ctx) < 3); }, &entries,
+            &result, &error) == LOTSE_OK);
   CHECK(entries == 3);
   CHECK(result.revision == 7);
   lotse_state_info info{};
@@ -187,5 +194,6 @@ TEST_CASE("timers and posts of the host are safe to drop") {
   CHECK_FALSE(host.work([] {}));
   host.info("started", "it has begun", {{"n", 5}, {"yes", true}});
   CHECK(fake.lines.back() == "started it has begun n=5 yes=true");
-  CHECK_THROWS_WITH(host.api(), "this plugin needs the host service lotse.host.api/1, which lotse 9.9.9 does not offer here");
+  CHECK_THROWS_WITH(host.api(),
+                    "this plugin needs the host service lotse.host.api/1, which lotse 9.9.9 does not offer here");
 }

@@ -1,6 +1,7 @@
+#include "lotse/stream.hpp"
+
 #include <catch2/catch.hpp>
 
-#include "lotse/stream.hpp"
 #include "tests/unit/sdk/fake_host.h"
 
 using namespace lotse::sdk;
@@ -125,7 +126,9 @@ TEST_CASE("the opener writes on credit, and what a producer throws ends the stre
   };
   auto producer = std::make_shared<Sponge>(host.host());
   producer->attach(opener.sink, &opener.stream);
-  auto write = [&](uint32_t channel, std::string_view data) { return opener.stream.write(opener.stream.self, channel, bytes(data)); };
+  auto write = [&](uint32_t channel, std::string_view data) {
+    return opener.stream.write(opener.stream.self, channel, bytes(data));
+  };
   std::string big(LOTSE_STREAM_WINDOW, 'x');
   CHECK(write(7, "x") == LOTSE_UNSUPPORTED);
   CHECK(write(0, big) == LOTSE_OK);
