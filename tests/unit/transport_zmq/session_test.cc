@@ -1,76 +1,14 @@
 #include <catch2/catch.hpp>
 
 #include "plugins/transport_zmq/client_session.h"
+#include "tests/unit/transport_rest/fake_api.h"
 
 using namespace lotse;
 using namespace lotse::transport_zmq;
+using transport_rest::testing::FakeApi;
+using transport_rest::testing::FakeExecutor;
 
 namespace {
-
-// Tasks run when the test says so.
-struct FakeExecutor : transport_rest::Executor {
-  std::vector<std::function<void()>> tasks;
-  void post(std::function<void()> task) override { tasks.push_back(std::move(task)); }
-  bool is_here() const override { return true; }
-  void run() {
-    while (!tasks.empty()) {
-      auto now = std::move(tasks);
-      tasks.clear();
-      for (auto& task : now) task();
-    }
-  }
-};
-
-// A host that answers with what it is told to, and keeps one stream.
-struct FakeApi {
-  lotse_host_api table{sizeof table, 0, this, submit, cancel, open};
-  uint32_t verb = 0;
-  std::string body = "{}", seen;
-  bool streams = false, late = false, cancelled = false, released = false;
-  lotse_api_reply reply{};
-  lotse_stream_sink sink{};
-  uint64_t granted = 0;
-  std::string written;
-  lotse_bytes part{};
-  int bodies_released = 0;
-
-  void respond() {
-    part = sdk::bytes(body);
-    lotse_api_response response{};
-    response.size = sizeof response;
-    response.status = 200;
-    response.content_type = sdk::bytes("application/json");
-    response.body = &part;
-    response.body_count = 1;
-    response.release = [](void* ctx) { ++static_cast<FakeApi*>(ctx)->bodies_released; };
-    response.release_ctx = this;
-    response.streams = streams;
-    reply.respond(reply.ctx, &response, 1);
-  }
-  static uint64_t submit(void* self, const lotse_api_request* request, const lotse_api_reply* reply) {
-    auto* api = static_cast<FakeApi*>(self);
-    api->verb = request->verb;
-    for (size_t i = 0; i < request->option_count; ++i) {
-      api->seen += std::string(sdk::view(request->options[i].key)) + "=" + std::string(sdk::view(request->options[i].value)) + ";";
-    }
-    if (request->body.release) request->body.release(request->body.ctx);
-    api->reply = *reply;
-    if (!api->late) api->respond();
-    return 1;
-  }
-  static void cancel(void* self, uint64_t) { static_cast<FakeApi*>(self)->cancelled = true; }
-  static int32_t open(void* self, uint64_t, const lotse_stream_sink* sink, lotse_stream* stream) {
-    static_cast<FakeApi*>(self)->sink = *sink;
-    *stream = {sizeof *stream, 0, self,
-               [](void* s, uint64_t n) { static_cast<FakeApi*>(s)->granted += n; },
-               [](void* s, uint32_t, lotse_bytes b) -> int32_t { return static_cast<FakeApi*>(s)->written += sdk::view(b), LOTSE_OK; },
-               [](void* s, uint32_t) { static_cast<FakeApi*>(s)->written += "$"; },
-               [](void*, uint32_t, lotse_bytes) -> int32_t { return LOTSE_UNSUPPORTED; },
-               [](void* s) { static_cast<FakeApi*>(s)->cancelled = true; },
-               [](void* s) { static_cast<FakeApi*>(s)->released = true; }};
-    return LOTSE_OK;
-  }
-};
 
 struct Fixture {
   FakeExecutor executor;
