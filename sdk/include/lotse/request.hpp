@@ -1,18 +1,32 @@
-#include "plugins/runtime_containerd/request.h"
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading requests (runtime, proxy): each function takes one key of a map, and throws LOTSE_INVALID with a sentence
+// that names it where a key is missing that must be there, or is of another type. Text is UTF-8 without NUL.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
-namespace lotse::runtime_containerd {
-namespace {
+#include "lotse/msgpack.hpp"
 
-[[noreturn]] void wrong_type(std::string_view key, const char* wanted) {
+namespace lotse::sdk {
+
+[[noreturn]] inline void refuse(const std::string& sentence) {
+  throw Failure(LOTSE_INVALID, sentence);
+}
+
+[[noreturn]] inline void wrong_type(std::string_view key, const char* wanted) {
   refuse("the key \"" + std::string(key) + "\" must be " + wanted);
 }
 
-bool is_string(const Msg& value) {
+inline bool is_string(const Msg& value) {
   return value.is_text() || value.is_bin();
 }
 
 // RFC 3629: no overlong forms, surrogates or anything above U+10FFFF.
-bool is_utf8(std::string_view text) {
+inline bool is_utf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     auto first = static_cast<uint8_t>(text[i++]);
     if (first < 0x80) continue;
@@ -31,45 +45,34 @@ bool is_utf8(std::string_view text) {
 }
 
 // Everything that is text ends up in paths, arguments and labels, where a NUL would cut it short.
-std::string checked(std::string_view key, const Msg& value) {
+inline std::string checked(std::string_view key, const Msg& value) {
   if (!is_string(value)) wrong_type(key, "text");
   std::string text = value.str();
   if (text.find('\0') != std::string::npos || !is_utf8(text)) wrong_type(key, "UTF-8 text without NUL");
   return text;
 }
 
-}  // namespace
-
-void refuse(const std::string& sentence) {
-  throw sdk::Failure(LOTSE_INVALID, sentence);
-}
-
-Msg parse_request(std::string_view bytes) {
-  Msg request = Msg::parse(bytes);
-  if (!request.is_map()) refuse("a request must be a map");
-  return request;
-}
-
-std::string get_text(const Msg& request, std::string_view key, std::string_view fallback) {
+inline std::string get_text(const Msg& request, std::string_view key, std::string_view fallback = {}) {
   const Msg& value = request[key];
   if (value.is_nil()) return std::string(fallback);
   return checked(key, value);
 }
 
-std::string need_text(const Msg& request, std::string_view key) {
+// Not empty.
+inline std::string need_text(const Msg& request, std::string_view key) {
   std::string value = get_text(request, key);
   if (value.empty()) refuse("the key \"" + std::string(key) + "\" is missing");
   return value;
 }
 
-int64_t get_int(const Msg& request, std::string_view key, int64_t fallback) {
+inline int64_t get_int(const Msg& request, std::string_view key, int64_t fallback = 0) {
   const Msg& value = request[key];
   if (value.is_nil()) return fallback;
   if (!value.is_int()) wrong_type(key, "an integer");
   return value.as_int(INT64_MAX);
 }
 
-int64_t need_int(const Msg& request, std::string_view key, int64_t minimum, int64_t maximum) {
+inline int64_t need_int(const Msg& request, std::string_view key, int64_t minimum, int64_t maximum) {
   if (request[key].is_nil()) refuse("the key \"" + std::string(key) + "\" is missing");
   int64_t value = get_int(request, key);
   if (value < minimum || value > maximum) {
@@ -79,14 +82,15 @@ int64_t need_int(const Msg& request, std::string_view key, int64_t minimum, int6
   return value;
 }
 
-bool get_bool(const Msg& request, std::string_view key, bool fallback) {
+inline bool get_bool(const Msg& request, std::string_view key, bool fallback = false) {
   const Msg& value = request[key];
   if (value.is_nil()) return fallback;
   if (!value.is_bool()) wrong_type(key, "true or false");
   return value.as_bool();
 }
 
-const Msg& get_map(const Msg& request, std::string_view key) {
+// An empty map if it is missing.
+inline const Msg& get_map(const Msg& request, std::string_view key) {
   static const Msg none = Msg::map();
   const Msg& value = request[key];
   if (value.is_nil()) return none;
@@ -94,7 +98,8 @@ const Msg& get_map(const Msg& request, std::string_view key) {
   return value;
 }
 
-const Msg& get_array(const Msg& request, std::string_view key) {
+// An empty array if it is missing.
+inline const Msg& get_array(const Msg& request, std::string_view key) {
   static const Msg none = Msg::array();
   const Msg& value = request[key];
   if (value.is_nil()) return none;
@@ -102,13 +107,13 @@ const Msg& get_array(const Msg& request, std::string_view key) {
   return value;
 }
 
-std::vector<std::string> get_texts(const Msg& request, std::string_view key) {
+inline std::vector<std::string> get_texts(const Msg& request, std::string_view key) {
   std::vector<std::string> out;
   for (const Msg& item : get_array(request, key).items()) out.push_back(checked(key, item));
   return out;
 }
 
-std::vector<int64_t> get_ints(const Msg& request, std::string_view key) {
+inline std::vector<int64_t> get_ints(const Msg& request, std::string_view key) {
   std::vector<int64_t> out;
   for (const Msg& item : get_array(request, key).items()) {
     if (!item.is_int()) wrong_type(key, "an array of integers");
@@ -117,7 +122,7 @@ std::vector<int64_t> get_ints(const Msg& request, std::string_view key) {
   return out;
 }
 
-std::vector<std::pair<std::string, std::string>> get_text_map(const Msg& request, std::string_view key) {
+inline std::vector<std::pair<std::string, std::string>> get_text_map(const Msg& request, std::string_view key) {
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto& [name, value] : get_map(request, key).members()) {
     out.emplace_back(checked(key, Msg(name)), checked(key, value));
@@ -125,4 +130,4 @@ std::vector<std::pair<std::string, std::string>> get_text_map(const Msg& request
   return out;
 }
 
-}  // namespace lotse::runtime_containerd
+}  // namespace lotse::sdk
