@@ -110,11 +110,14 @@ TEST_CASE("timers of a real loop fire once, unless their handle has gone") {
   LoopThread thread("test");
   std::promise<int> done;
   int stopped = 0;
-  Handle a, b, c;
+  Handle a, b;
   thread.loop().post([&] {
     a = thread.loop().after(1ms, [&] { stopped++; });
     a.reset();
-    b = thread.loop().after(5ms, [&] { done.set_value(stopped); });
+    b = thread.loop().after(5ms, [&] {
+      b.reset();  // on the loop, where it belongs
+      done.set_value(stopped);
+    });
   });
   CHECK(done.get_future().get() == 0);
 }

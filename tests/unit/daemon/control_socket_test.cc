@@ -57,7 +57,7 @@ struct Served {
 std::vector<MsgValue> ask(const std::string& path, const MsgValue& request) {
   auto fd = connect_unix(path);
   REQUIRE(fd.ok());
-  REQUIRE(write_frame(*fd, request).ok());
+  (void)!write_frame(*fd, request).ok();  // it may have been refused already
   std::vector<MsgValue> out;
   while (true) {
     auto frame = read_frame(*fd);

@@ -37,6 +37,9 @@ TEST_CASE("a plugin's timers fire once unless they are stopped") {
 TEST_CASE("posts run on the loop in order, work runs elsewhere until the queue is full") {
   VirtualLoop loop;
   std::atomic<int> ran{0};
+  struct Gate {
+    std::promise<void> inside, open;
+  } gate;  // outlives the pool
   {
     WorkerPool workers("test", 1, 1);
     LoopService service(loop, workers);
@@ -45,9 +48,6 @@ TEST_CASE("posts run on the loop in order, work runs elsewhere until the queue i
     CHECK(ran == 0);
     loop.run();
     CHECK(ran == 1);
-    struct Gate {
-      std::promise<void> inside, open;
-    } gate;
     auto wait = [](void* ctx) {
       static_cast<Gate*>(ctx)->inside.set_value();
       static_cast<Gate*>(ctx)->open.get_future().wait();

@@ -102,6 +102,26 @@ TEST_CASE("an end that comes while the stream is being opened is taken") {
   CHECK(producer.released == 1);
 }
 
+TEST_CASE("an end that comes while a call of ours is inside is released after that call, once") {
+  Producer producer;
+  auto heard = std::make_shared<Heard>();
+  auto open = [&](const lotse_stream_sink* s, lotse_stream* out, lotse_error* e) {
+    int32_t code = producer.open(s, out, e);
+    out->cancel = [](void* self) {
+      Producer::of(self)->end(LOTSE_CANCELLED, "cancelled");  // as another thread of the plugin might just then
+      CHECK(Producer::of(self)->released == 0);
+    };
+    return code;
+  };
+  StreamPtr stream = *open_stream(open, heard);
+  stream->cancel();
+  CHECK(producer.released == 1);
+  stream->cancel();
+  stream.reset();
+  CHECK(producer.released == 1);
+  CHECK(heard->text == "end cancelled;");
+}
+
 TEST_CASE("a refused open calls nobody") {
   Producer producer;
   producer.code = LOTSE_NOT_FOUND;
