@@ -1,0 +1,112 @@
+#include "core/daemon/commands.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "core/base/file.h"
+#include "core/object/json.h"
+#include "core/daemon/master.h"
+#include "core/daemon/on_loop.h"
+#include "core/daemon/worker.h"
+
+namespace lotse::daemon {
+namespace {
+
+Status no_master() { return Status(Reason::kBadRequest, "this daemon is a worker only: ask a master"); }
+
+Status status(const Base& base, Master* master, Worker* worker, bool as_json, ControlReply& reply) {
+  json::Value v = json::Value::object({{"version", base.version}, {"node", base.config.daemon.node_name}, {"address", base.node_address}, {"dataDir", base.dir()}});
+  if (master) {
+    json::Value addresses = json::Value::array();
+    for (const auto& address : master->addresses()) addresses.push(address);
+    v["master"] = json::Value::object({{"clusterID", master->store().cluster_id()}, {"revision", master->store().revision()}, {"addresses", addresses},
+                                       {"connectedNodes", static_cast<int64_t>(master->connected_nodes().size())}, {"kubeconfig", master->kubeconfig_file()}});
+  }
+  if (worker) v["worker"] = json::Value::object({{"connected", worker->connected()}, {"runtime", worker->runtime()}});
+  if (as_json) return reply.out(json::write_pretty(v) + "\n"), Status();
+  std::string text = "lotse " + base.version + "\nnode " + base.config.daemon.node_name + " at " + base.node_address + ", data in " + base.dir() + "\n";
+  if (master) {
+    const auto& m = v["master"];
+    text += "master: cluster " + std::string(m["clusterID"].str()) + " at revision " + std::to_string(master->store().revision()) + ", " +
+            std::to_string(m["connectedNodes"].integer()) + " node(s) connected\n";
+    for (const auto& address : m["addresses"].items()) text += "  API by " + std::string(address.str()) + "\n";
+    text += "  kubeconfig " + master->kubeconfig_file() + "\n";
+  }
+  if (worker) text += std::string("worker: ") + (worker->connected() ? "connected to a master" : "no session with a master") + ", runtime " + std::string(v["worker"]["runtime"].str()) + "\n";
+  reply.out(text);
+  return {};
+}
+
+// A new file beside the wanted one, so that the backup is whole or not there.
+Status backup(Master& master, ControlReply& reply) {
+  char name[] = "/tmp/lotse-backup-XXXXXX";
+  const int fd = mkostemp(name, O_CLOEXEC);
+  if (fd < 0) return errno_status("create", name, errno);
+  unlink(name);
+  Status result = master.store().backup(fd);
+  if (result.ok() && lseek(fd, 0, SEEK_SET) == 0) {
+    std::string buffer(1 << 20, '\0');
+    for (ssize_t size; result.ok() && (size = read(fd, buffer.data(), buffer.size())) > 0;)
+      if (!reply.data(std::string_view(buffer).substr(0, static_cast<size_t>(size)))) result = Status(Reason::kCancelled, "the command has gone");
+  }
+  close(fd);
+  return result;
+}
+
+Status restore(Master& master, const std::string& file, ControlReply& reply) {
+  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno_status("open", file, errno);
+  Status result = master.store().restore(fd);
+  close(fd);
+  if (result.ok()) reply.out("restored; clients list everything again\n");
+  return result;
+}
+
+Status create_token(const Base& base, Master& master, const MsgValue& request, ControlReply& reply) {
+  if (base.config.bus.listen.empty()) return Status(Reason::kInvalid, "this master does not listen on the bus: set listen in [bus]");
+  const Duration lifetime = request["ttl_ns"].as_int() > 0 ? Duration(request["ttl_ns"].as_int()) : Duration(std::chrono::hours(24));
+  auto result = std::make_shared<std::optional<Result<std::string>>>();
+  wait_for(base.loop, std::chrono::seconds(30), [&](std::function<void()> done) {
+    master.registry().create_token(lifetime, [result, done](Result<std::string> token) {
+      result->emplace(std::move(token));
+      done();
+    });
+  });
+  if (!*result) return Status(Reason::kTimeout, "the token was not stored in time");
+  if (!(*result)->ok()) return (*result)->status();
+  reply.out(bus::JoinString{master.bus_address(), ***result}.write() + "\n");
+  return {};
+}
+
+}  // namespace
+
+void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* worker) {
+  socket.handle("status", [&base, master, worker](const MsgValue& request, ControlReply& reply) {
+    return status(base, master, worker, request["output"].as_text() == "json", reply);
+  });
+  socket.handle("kubeconfig", [master](const MsgValue&, ControlReply& reply) -> Status {
+    if (!master) return no_master();
+    LOTSE_TRY(std::string text, read_file(master->kubeconfig_file(), 1 << 16));
+    reply.out(text);
+    return {};
+  });
+  socket.handle("token.create", [&base, master](const MsgValue& request, ControlReply& reply) { return master ? create_token(base, *master, request, reply) : no_master(); });
+  socket.handle("backup", [master](const MsgValue&, ControlReply& reply) { return master ? backup(*master, reply) : no_master(); });
+  socket.handle("restore", [master](const MsgValue& request, ControlReply& reply) {
+    return master ? restore(*master, std::string(request["path"].as_text()), reply) : no_master();
+  });
+  socket.handle("node.reset", [worker](const MsgValue&, ControlReply& reply) -> Status {
+    if (!worker) return Status(Reason::kBadRequest, "this daemon is a master only: it runs no pods");
+    return worker->reset([&](const std::string& line) { reply.out(line + "\n"); });
+  });
+  socket.handle("image.import", [worker](const MsgValue& request, ControlReply& reply) -> Status {
+    if (!worker) return Status(Reason::kBadRequest, "this daemon is a master only: images are kept by workers");
+    LOTSE_TRY(auto names, worker->import_image(std::string(request["path"].as_text())));
+    for (const auto& name : names) reply.out(name + "\n");
+    return {};
+  });
+}
+
+}  // namespace lotse::daemon

@@ -1,0 +1,14 @@
+// What `lotse` asks of a running daemon: status, kubeconfig, token create, image import, backup, restore.
+#pragma once
+#include "core/daemon/base.h"
+#include "core/daemon/control_socket.h"
+
+namespace lotse::daemon {
+
+class Master;
+class Worker;
+
+// [loop] master and worker may be null.
+void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* worker);
+
+}  // namespace lotse::daemon

@@ -1,0 +1,208 @@
+#include "core/daemon/master.h"
+
+#include <sys/stat.h>
+
+#include "core/api/transport_host.h"
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/control/all.h"
+#include "core/control/runner.h"
+#include "core/daemon/kubeconfig.h"
+#include "core/daemon/lease_keeper.h"
+#include "core/daemon/on_loop.h"
+#include "core/daemon/tls_material.h"
+#include "core/schema/schema.h"
+#include "core/sched/scheduler.h"
+
+namespace lotse::daemon {
+namespace {
+
+constexpr Duration kBootstrapMax = std::chrono::seconds(60);
+constexpr Duration kDrainMax = std::chrono::seconds(5);
+
+std::string port_of(const std::string& address) { return address.substr(address.rfind(':') + 1); }
+bool is_wildcard(const std::string& address) { return address.starts_with("0.0.0.0:") || address.starts_with("[::]:") || address.starts_with("*:"); }
+
+std::vector<control::Settings::Resource> served_resources() {
+  std::vector<control::Settings::Resource> out;
+  for (const auto* r : schema::all())
+    if (!r->virtual_resource) out.push_back({std::string(r->group), std::string(r->version), std::string(r->resource), std::string(r->kind), r->namespaced});
+  return out;
+}
+
+class RunningMaster : public Master {
+ public:
+  explicit RunningMaster(Base& base) : base_(base), pki_(base.dir() + "/pki") {}
+
+  ~RunningMaster() override {
+    on_loop(base_.loop, [&] {
+      schedulers_.reset();
+      if (runner_) runner_->stop();
+      if (tls_) tls_->end();
+    });
+    for (auto& t : transports_) drain(*t);
+    transports_.clear();
+    bus_.reset();
+    on_loop(base_.loop, [&] {
+      if (leases_) leases_->end();
+      runner_.reset();
+    });
+    if (server_) server_->set_nodes(nullptr);
+    transport_host_.reset();
+    registry_.reset();
+    server_.reset();
+    leases_.reset();
+    store_.reset();
+    state_.reset();
+  }
+
+  Status begin() {
+    LOTSE_TRY(state_, base_.plugins.create_state(base_.host, base_.config));
+    LOTSE_TRY(store_, store::Store::open(*state_, Clock::system(), {}));
+    LOTSE_TRY(cluster_, settle_cluster(*store_, base_.config.network, base_.config.file_name()));
+    LOTSE_TRY(authority_, security::Authority::open(pki_, Clock::system()));
+    LOTSE_TRY(tokens_, security::TokenIssuer::open(pki_, "https://kubernetes.default.svc." + cluster_.domain, Clock::system()));
+    LOTSE_TRY(bus_keys_, security::open_curve_pair(pki_ + "/bus.key"));
+    cluster_.ca_pem = authority_->ca_pem();
+
+    api::ServerConfig config;
+    config.service_cidrs = cluster_.service_cidrs;
+    config.pod_cidrs = cluster_.pod_cidrs;
+    config.cluster_domain = cluster_.domain;
+    config.version = base_.version;
+    server_ = api::Server::make(*store_, *authority_, *tokens_, base_.loop, base_.pool, Clock::system(), config);
+    LOTSE_CHECK_OK(bootstrap());
+    LOTSE_CHECK_OK(start_transports());
+    LOTSE_CHECK_OK(start_bus());
+    LOTSE_CHECK_OK(write_admin_kubeconfig(*authority_, Clock::system(), kubeconfig_file(), local_server()));
+    return start_loops();
+  }
+
+  const ClusterSettings& cluster() const override { return cluster_; }
+  std::vector<std::string> addresses() const override {
+    std::vector<std::string> out;
+    for (const auto& t : transports_)
+      for (auto& a : t->addresses()) out.push_back(t->owned().name() + " " + a);
+    return out;
+  }
+  std::string kubeconfig_file() const override { return base_.dir() + "/admin.kubeconfig"; }
+  bus::Registry& registry() override { return *registry_; }
+  std::vector<std::string> connected_nodes() const override { return bus_->nodes(); }
+  bus::MasterAddress bus_address() const override { return {{"tcp://" + base_.node_address + ":" + port_of(bus_->endpoint())}, bus_keys_.public_z85}; }
+  store::Store& store() override { return *store_; }
+
+ private:
+  Status bootstrap() {
+    auto result = std::make_shared<Status>(Reason::kTimeout, "the first objects were not stored in time");
+    wait_for(base_.loop, kBootstrapMax, [&](std::function<void()> done) {
+      server_->bootstrap([result, done](Status status) {
+        *result = std::move(status);
+        done();
+      });
+    });
+    return *result;
+  }
+
+  std::string advertise() const { return base_.config.api.advertise_address.empty() ? base_.node_address : base_.config.api.advertise_address; }
+
+  Status start_transports() {
+    std::vector<std::string> dns = {"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc." + cluster_.domain,
+                                    base_.config.daemon.node_name};
+    std::vector<std::string> ips = {"127.0.0.1", advertise()};
+    if (base_.node_address != advertise()) ips.push_back(base_.node_address);
+    for (const auto& cidr : cluster_.service_cidrs) ips.push_back(nth_address(cidr, 1));
+    for (const auto& san : base_.config.api.tls_san) (san.find_first_not_of("0123456789.:abcdefABCDEF") == san.npos && san.find_first_of(".:") != san.npos ? ips : dns).push_back(san);
+    tls_ = std::make_unique<TlsMaterial>(*authority_, bus_keys_, base_.loop, dns, ips);
+    LOTSE_CHECK_OK(tls_->begin());
+    transport_host_ = std::make_unique<api::TransportHost>(*server_);
+    base_.host.offer(LOTSE_HOST_TLS, tls_->service());
+    transport_host_->offer(base_.host);
+    for (const auto& name : base_.config.components.transport) {
+      LOTSE_TRY(auto transport, base_.plugins.create_transport(base_.host, base_.config, name));
+      LOTSE_CHECK_OK(transport->start());
+      for (const auto& address : transport->addresses()) {
+        log::info("daemon.listening", "the API is served", {{"transport", name}, {"address", address}});
+        if (name == "rest" && rest_address_.empty() && !address.starts_with("unix:")) rest_address_ = address;
+      }
+      transports_.push_back(std::move(transport));
+    }
+    cluster_.api_address = advertise() + ":" + (rest_address_.empty() ? "6443" : port_of(rest_address_));
+    return {};
+  }
+
+  std::string local_server() const {
+    if (rest_address_.empty()) return "https://" + cluster_.api_address;
+    return "https://" + (is_wildcard(rest_address_) ? "127.0.0.1:" + port_of(rest_address_) : rest_address_);
+  }
+
+  Status start_bus() {
+    registry_ = bus::Registry::make(*store_, Clock::system());
+    leases_ = std::make_unique<LeaseKeeper>(*server_, base_.loop);
+    bus::Master::Config config;
+    config.listen = base_.config.bus.listen;
+    if (base_.config.is_worker()) config.local_node = base_.config.daemon.node_name;
+    config.keys = bus_keys_;
+    config.cluster_id = store_->cluster_id();
+    config.cluster = cluster_.encode();
+    if (!config.listen.empty()) config.masters = {{{"tcp://" + base_.node_address + ":" + port_of(config.listen)}, bus_keys_.public_z85}};
+    LOTSE_TRY(bus_, bus::Master::start(base_.bus, config, *server_, registry_, [this](const std::string& node) { leases_->heard(node); }));
+    server_->set_nodes(bus_.get());
+    return {};
+  }
+
+  Status start_loops() {
+    control::Settings settings;
+    settings.pod_cidrs = cluster_.pod_cidrs;
+    settings.service_cidrs = cluster_.service_cidrs;
+    settings.advertise_address = advertise();
+    settings.api_port = static_cast<uint16_t>(std::atoi(port_of(cluster_.api_address).c_str()));
+    settings.ca_pem = cluster_.ca_pem;
+    settings.resources = served_resources();
+    std::vector<std::unique_ptr<plugin::SchedulerPlugin>> policies;
+    for (const auto& name : base_.config.components.scheduler) {
+      LOTSE_TRY(auto policy, base_.plugins.create_scheduler(base_.host, base_.config, name));
+      policies.push_back(std::move(policy));
+    }
+    return on_loop(base_.loop, [&]() -> Status {
+      runner_ = std::make_unique<control::Runner>(*store_, *server_, base_.loop, control::all_controllers(settings));
+      LOTSE_CHECK_OK(runner_->start());
+      schedulers_ = std::make_unique<sched::Scheduler>(*store_, *server_, base_.loop, base_.pool, std::move(policies));
+      return schedulers_->start();
+    });
+  }
+
+  void drain(const plugin::TransportPlugin& transport) {
+    plugin::CallOptions options;
+    options.timeout = kDrainMax;
+    wait_for(base_.loop, kDrainMax + std::chrono::seconds(1), [&](std::function<void()> done) { transport.drain(options, [done](Status, Bytes) { done(); }); });
+  }
+
+  Base& base_;
+  std::string pki_;
+  std::unique_ptr<plugin::StatePlugin> state_;
+  std::unique_ptr<store::Store> store_;
+  ClusterSettings cluster_;
+  std::unique_ptr<security::Authority> authority_;
+  std::unique_ptr<security::TokenIssuer> tokens_;
+  security::CurvePair bus_keys_;
+  std::unique_ptr<LeaseKeeper> leases_;
+  std::unique_ptr<api::Server> server_;
+  std::unique_ptr<TlsMaterial> tls_;
+  std::unique_ptr<api::TransportHost> transport_host_;
+  std::vector<std::unique_ptr<plugin::TransportPlugin>> transports_;
+  std::string rest_address_;
+  std::shared_ptr<bus::Registry> registry_;
+  std::unique_ptr<bus::Master> bus_;
+  std::unique_ptr<control::Runner> runner_;
+  std::unique_ptr<sched::Scheduler> schedulers_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Master>> Master::start(Base& base) {
+  auto master = std::make_unique<RunningMaster>(base);
+  LOTSE_CHECK_OK(master->begin());
+  return std::unique_ptr<Master>(std::move(master));
+}
+
+}  // namespace lotse::daemon

@@ -1,0 +1,28 @@
+// Master: state backend, store, API server, transports, bus, controllers, scheduler; in that order, and ended the other way round.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/api/server.h"
+#include "core/daemon/base.h"
+#include "core/daemon/cluster.h"
+
+namespace lotse::daemon {
+
+class Master {
+ public:
+  // [main] Returns once requests are answered and the bootstrap objects are there.
+  static Result<std::unique_ptr<Master>> start(Base& base);
+  virtual ~Master() = default;
+  virtual const ClusterSettings& cluster() const = 0;
+  virtual std::vector<std::string> addresses() const = 0;     // of all transports
+  virtual std::string kubeconfig_file() const = 0;
+  virtual bus::Registry& registry() = 0;
+  virtual std::vector<std::string> connected_nodes() const = 0;
+  virtual bus::MasterAddress bus_address() const = 0;
+  virtual store::Store& store() = 0;
+};
+
+}  // namespace lotse::daemon

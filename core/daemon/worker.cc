@@ -1,0 +1,260 @@
+#include "core/daemon/worker.h"
+
+#include <unistd.h>
+
+#include "core/agent/agent.h"
+#include "core/agent/runtime_plugin.h"
+#include "core/api/client.h"
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/daemon/cluster.h"
+#include "core/daemon/master.h"
+#include "core/daemon/on_loop.h"
+#include "core/network/wiring.h"
+
+namespace lotse::daemon {
+namespace {
+
+constexpr Duration kJoinMax = std::chrono::seconds(30);
+constexpr Duration kStopMax = std::chrono::seconds(10);
+constexpr Duration kImportMax = std::chrono::minutes(10);
+constexpr const char* kJoined = "/worker/joined";  // masters and cluster settings, as the join or the last welcome brought them
+
+struct Membership {
+  std::vector<bus::MasterAddress> masters;
+  Bytes cluster;
+  std::string encode() const {
+    MsgValue list = MsgValue::array();
+    for (const auto& m : masters) list.push(MsgValue::map({{"a", MsgValue::strings(m.endpoints)}, {"k", m.public_z85}}));
+    return MsgValue::map({{"masters", list}, {"cluster", MsgValue::bin(cluster.view())}}).encode();
+  }
+  static Result<Membership> decode(std::string_view bytes) {
+    LOTSE_TRY(MsgValue v, MsgValue::parse(bytes));
+    Membership m;
+    for (const auto& item : v["masters"].items()) m.masters.push_back({item["a"].as_strings(), std::string(item["k"].as_text())});
+    m.cluster = Bytes(v["cluster"].as_text());
+    return m;
+  }
+};
+
+// One node: its session, its client and its agent. A hollow worker has many.
+struct Node {
+  std::string name;
+  std::unique_ptr<agent::Agent> agent;
+  std::unique_ptr<bus::Worker> session;
+  std::unique_ptr<api::Client> client;
+  std::atomic<bool> connected{false};
+};
+
+class RunningWorker : public Worker {
+ public:
+  RunningWorker(Base& base, Master* master) : base_(base), master_(master) {}
+
+  ~RunningWorker() override {
+    wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { wiring_ ? wiring_->stop(done) : done(); });
+    wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { stop_agents(0, done); });
+    for (auto& n : nodes_) n->session.reset();
+    on_loop(base_.loop, [&] {
+      wiring_.reset();
+      for (auto& n : nodes_) n->agent.reset(), n->client.reset();
+      nodes_.clear();
+    });
+    runtime_adapter_.reset();
+    runtime_.reset();
+    proxy_.reset();
+  }
+
+  Status begin() {
+    LOTSE_CHECK_OK(make_dirs(base_.dir() + "/worker", 0700));
+    LOTSE_TRY(keys_, security::open_curve_pair(base_.dir() + "/worker/bus.key"));
+    LOTSE_TRY(cluster_, membership());
+    LOTSE_CHECK_OK(place_images());
+    LOTSE_TRY(runtime_, base_.plugins.create_runtime(base_.host, base_.config));
+    if (base_.config.components.proxy != "") LOTSE_TRY(proxy_, base_.plugins.create_proxy(base_.host, base_.config));
+    runtime_adapter_ = agent::make_runtime(*runtime_, base_.pool);
+    hollow_ = base_.config.components.runtime == "hollow";
+    const int count = hollow_ ? hollow_count() : 1;
+    if (count > 1 && !master_) return Status(Reason::kInvalid, "[plugins.runtime.hollow] nodes above 1 needs the master in the same process: roles = [\"master\", \"worker\"]");
+    return on_loop(base_.loop, [&]() -> Status {
+      for (int i = 0; i < count; ++i) add_node(count == 1 ? base_.config.daemon.node_name : base_.config.daemon.node_name + "-hollow-" + std::to_string(i));
+      start_network();
+      for (auto& n : nodes_) n->agent->start();
+      return {};
+    });
+  }
+
+  bool connected() const override { return !nodes_.empty() && nodes_[0]->connected; }
+  std::string runtime() const override {
+    plugin::CallOptions options;
+    options.timeout = std::chrono::seconds(5);
+    auto info = runtime_->call_and_wait(&lotse_runtime::info, MsgValue::map(), options);
+    if (!info.ok()) return runtime_->owned().name() + " (" + info.status().message + ")";
+    return std::string((*info)["name"].as_text()) + " " + std::string((*info)["version"].as_text());
+  }
+  Result<std::vector<std::string>> import_image(const std::string& file) override {
+    plugin::CallOptions options;
+    options.timeout = kImportMax;
+    LOTSE_TRY(MsgValue answer, runtime_->call_and_wait(&lotse_runtime::image_import, MsgValue::map({{"path", file}}), options));
+    return answer["images"].as_strings();
+  }
+  Status reset(const std::function<void(const std::string&)>& say) override {
+    wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { wiring_->stop(done); });
+    wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { stop_agents(0, done); });
+    plugin::CallOptions options;
+    options.timeout = std::chrono::seconds(60);
+    LOTSE_TRY(MsgValue list, runtime_->call_and_wait(&lotse_runtime::sandbox_list, MsgValue::map(), options));
+    for (const auto& sandbox : list["items"].items()) {
+      const MsgValue which = MsgValue::map({{"id", sandbox["id"].as_text()}});
+      LOTSE_TRY(MsgValue stopped, runtime_->call_and_wait(&lotse_runtime::sandbox_stop, which, options));
+      LOTSE_TRY(MsgValue removed, runtime_->call_and_wait(&lotse_runtime::sandbox_remove, which, options));
+    }
+    say("ended " + std::to_string(list["items"].items().size()) + " pod(s)");
+    if (hollow_) return {};
+    LOTSE_CHECK_OK(network::Wiring::remove_all(wiring_config(), proxy_.get()));
+    say("took the pod network and the service rules out of the kernel");
+    return {};
+  }
+  void fault(const std::string& plugin, const std::string& id, const std::string& reason, const std::string& message) override {
+    base_.loop.post([this, plugin, id, reason, message] {
+      if (nodes_.empty()) return;
+      if (reason.empty()) nodes_[0]->agent->clear_fault(plugin + "/" + id);
+      else nodes_[0]->agent->raise_fault(plugin + "/" + id, reason, message);
+    });
+  }
+
+ private:
+  // Where this node belongs: the master beside us, what was joined before, or the join string.
+  Result<ClusterSettings> membership() {
+    if (master_) return ClusterSettings(master_->cluster());
+    const std::string file = base_.dir() + kJoined;
+    auto known = read_file(file, 1 << 20);
+    if (!known.ok()) {
+      const std::string& join_file = base_.config.bus.join_file;
+      if (join_file.empty())
+        return Status(Reason::kInvalid, "this worker has not joined a cluster: put what `lotse token create` prints on a master into a file and name it as join_file in [bus]");
+      LOTSE_TRY(std::string text, read_file(join_file, 8192));
+      LOTSE_TRY(bus::JoinString to, bus::JoinString::parse(text));
+      log::info("daemon.joining", "asking a master to let this node in", {{"node", base_.config.daemon.node_name}});
+      LOTSE_TRY(bus::Joined joined, bus::join(base_.bus, to, base_.config.daemon.node_name, keys_, kJoinMax));
+      Membership m{joined.masters.empty() ? std::vector<bus::MasterAddress>{to.master} : joined.masters, joined.cluster};
+      LOTSE_CHECK_OK(write_file_atomically(file, m.encode(), 0600));
+      known = m.encode();
+    }
+    LOTSE_TRY(Membership m, Membership::decode(*known));
+    masters_ = m.masters;
+    return ClusterSettings::decode(m.cluster.view());
+  }
+
+  // The pause image lies beside the binary and is imported like every other archive in DIR/images.
+  Status place_images() {
+    LOTSE_CHECK_OK(make_dirs(base_.dir() + "/images", 0700));
+    char self[4096];
+    const ssize_t size = readlink("/proc/self/exe", self, sizeof self);
+    if (size <= 0) return {};
+    const std::string binary(self, static_cast<size_t>(size));
+    const std::string source = binary.substr(0, binary.rfind('/')) + "/../share/lotse/pause.tar", target = base_.dir() + "/images/pause.tar";
+    auto bytes = read_file(source, 16 << 20);
+    if (!bytes.ok()) return {};  // another one may have been put into DIR/images
+    if (auto there = read_file(target, 16 << 20); there.ok() && *there == *bytes) return {};
+    return write_file_atomically(target, *bytes, 0644);
+  }
+
+  int hollow_count() const {
+    const auto* table = base_.config.plugin("runtime", "hollow");
+    if (!table) return 1;
+    auto section = base_.plugins.section("runtime", "hollow");
+    if (!section.ok()) return 1;
+    config::Complaints ignored(base_.config.file_name());
+    return std::max<int>(1, static_cast<int>(config::check_plugin(base_.config, "runtime", "hollow", section->keys, &ignored)["nodes"].as_int(1)));
+  }
+
+  agent::Config agent_config(const std::string& name) const {
+    agent::Config c;
+    c.node_name = name;
+    c.node_ips = {base_.node_address};
+    c.hostname = base_.config.daemon.node_name;
+    c.version = base_.version;
+    c.data_dir = base_.dir();
+    const bool system_wide = base_.dir() == "/var/lib/lotse";
+    c.pod_log_dir = system_wide ? "/var/log/pods" : base_.dir() + "/log/pods";
+    c.container_log_dir = system_wide ? "/var/log/containers" : base_.dir() + "/log/containers";
+    c.pause_image = "lotse.local/pause:1";
+    c.checkpoint_key = keys_.secret_z85;
+    c.cluster_dns = cluster_.dns_addresses();
+    c.cluster_domain = cluster_.domain;
+    c.hollow = hollow_;
+    if (!hollow_) c.cni_dir = base_.dir() + "/cni/net.d";
+    if (base_.dir() != "/var/lib/lotse") c.cgroup_root = "kubepods-" + hex(sha_short(base_.dir()));
+    return c;
+  }
+  static std::string sha_short(const std::string& text) {
+    uint64_t h = hash64(text);
+    return std::string(reinterpret_cast<const char*>(&h), 4);
+  }
+
+  // [loop]
+  void add_node(const std::string& name) {
+    auto node = std::make_unique<Node>();
+    Node* n = node.get();
+    n->name = name;
+    bus::Worker::Config c;
+    c.node = name;
+    c.keys = keys_;
+    c.masters = masters_;
+    c.version = base_.version;
+    n->session = bus::Worker::start(
+        base_.bus, c, [n](const std::string& kind, Bytes arguments, SinkPtr sink) { return n->agent->open(kind, arguments.view(), std::move(sink)); },
+        [n](bool connected, const Bytes&) { n->connected = connected; });
+    n->client = std::make_unique<api::Client>(*n->session, base_.loop, nullptr, "lotse-agent/" + base_.version);
+    n->agent = std::make_unique<agent::Agent>(agent_config(name), *n->client, *runtime_adapter_, base_.loop, base_.pool);
+    nodes_.push_back(std::move(node));
+  }
+
+  network::Wiring::Config wiring_config() const {
+    network::Wiring::Config c;
+    c.node_name = nodes_[0]->name;
+    c.node_ip = base_.node_address;
+    c.cluster_cidrs = cluster_.pod_cidrs;
+    c.dns_addresses = cluster_.dns_addresses();
+    c.domain = cluster_.domain;
+    c.backend = cluster_.backend;
+    c.data_dir = base_.dir();
+    c.pods = !hollow_;
+    return c;
+  }
+
+  // [loop]
+  void start_network() {
+    agent::Agent* agent = nodes_[0]->agent.get();
+    wiring_ = std::make_unique<network::Wiring>(wiring_config(), *nodes_[0]->client, proxy_.get(), base_.pool, [agent](Status status) { agent->set_network(status); });
+    if (!hollow_) agent->on_node([this](const ObjectPtr& node) { wiring_->set_node(node); });
+    wiring_->start();
+  }
+
+  void stop_agents(size_t from, std::function<void()> done) {
+    if (from == nodes_.size()) return done();
+    nodes_[from]->agent->stop([this, from, done] { stop_agents(from + 1, done); });
+  }
+
+  Base& base_;
+  Master* master_;
+  security::CurvePair keys_;
+  std::vector<bus::MasterAddress> masters_;
+  ClusterSettings cluster_;
+  bool hollow_ = false;
+  std::unique_ptr<plugin::RuntimePlugin> runtime_;
+  std::unique_ptr<plugin::ProxyPlugin> proxy_;
+  std::unique_ptr<agent::Runtime> runtime_adapter_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::unique_ptr<network::Wiring> wiring_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Worker>> Worker::start(Base& base, Master* master) {
+  auto worker = std::make_unique<RunningWorker>(base, master);
+  LOTSE_CHECK_OK(worker->begin());
+  return std::unique_ptr<Worker>(std::move(worker));
+}
+
+}  // namespace lotse::daemon

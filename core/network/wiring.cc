@@ -1,0 +1,244 @@
+#include "core/network/wiring.h"
+
+#include "core/base/file.h"
+#include "core/base/log.h"
+
+namespace lotse::network {
+namespace {
+
+constexpr Duration kRetryFirst = std::chrono::seconds(1), kRetryLast = std::chrono::seconds(30);
+
+PodNetwork::Config pod_config(const Wiring::Config& c) {
+  PodNetwork::Config out;
+  out.cni_dir = c.data_dir + "/cni/net.d";
+  out.ipam_dir = c.data_dir + "/cni/ipam";
+  out.cluster_cidrs = c.cluster_cidrs;
+  out.backend = c.backend;
+  return out;
+}
+
+// Work that must be done until it has succeeded, one at a time, on the pool; asked for again while it runs, it runs once more.
+class Task {
+ public:
+  Task(Loop& loop, WorkerPool& pool) : loop_(loop), pool_(pool) {}
+  // prepare runs on the loop and gives what runs on the pool; done gets the outcome, on the loop.
+  void setup(std::function<std::function<Status()>()> prepare, std::function<void(const Status&)> done) {
+    prepare_ = std::move(prepare);
+    done_ = std::move(done);
+  }
+  void want() {
+    if (stopped_) return;
+    wanted_ = true;
+    if (!running_) run();
+  }
+  void stop() { stopped_ = true, wanted_ = false, timer_.reset(); }
+  bool running() const { return running_; }
+
+ private:
+  void run() {
+    wanted_ = false;
+    timer_.reset();
+    std::function<Status()> work = prepare_();
+    if (!work) return;
+    running_ = true;
+    auto finish = [this](Status status) {
+      running_ = false;
+      done_(status);
+      if (stopped_) return;
+      if (status.ok()) wait_ = kRetryFirst;
+      if (wanted_) return run();
+      if (status.ok()) return;
+      timer_ = loop_.after(wait_, [this] { want(); });
+      wait_ = std::min(wait_ * 2, kRetryLast);
+    };
+    if (!pool_.submit([this, work, finish] { loop_.post([finish, status = work()] { finish(status); }); }))
+      loop_.post([finish] { finish(Status(Reason::kTooManyRequests, "all worker threads are busy")); });
+  }
+  Loop& loop_;
+  WorkerPool& pool_;
+  std::function<std::function<Status()>()> prepare_;
+  std::function<void(const Status&)> done_;
+  bool wanted_ = false, running_ = false, stopped_ = false;
+  Duration wait_ = kRetryFirst;
+  Handle timer_;
+};
+
+std::string internal_ip(const json::Value& node) {
+  for (const auto& a : node["status"]["addresses"].items())
+    if (a["type"].str() == "InternalIP") return std::string(a["address"].str());
+  return {};
+}
+
+std::vector<std::string> pod_cidrs(const json::Value& node) {
+  std::vector<std::string> out;
+  for (const auto& c : node["spec"]["podCIDRs"].items()) out.emplace_back(c.str());
+  if (out.empty() && !node["spec"]["podCIDR"].str().empty()) out.emplace_back(node["spec"]["podCIDR"].str());
+  return out;
+}
+
+}  // namespace
+
+struct Wiring::Impl : std::enable_shared_from_this<Impl> {
+  Impl(Config c, api::Client& cl, const plugin::ProxyPlugin* p, WorkerPool& w, std::function<void(Status)> r)
+      : config(std::move(c)), client(cl), proxy(p), pool(w), ready(std::move(r)), services(config.node_name), zone(config.domain, services),
+        pod_network(pod_config(config)), self_task(client.loop(), pool), nodes_task(client.loop(), pool), proxy_task(client.loop(), pool) {}
+
+  void start() {
+    self_task.setup([this] { return self_work(); }, [this](const Status& s) { self_done(s); });
+    nodes_task.setup([this] { return nodes_work(); }, [this](const Status& s) { report("routes to other nodes", s); });
+    proxy_task.setup([this] { return proxy_work(); }, [this](const Status& s) { proxy_done(s); });
+    services_follow = std::make_unique<Follow>(client, api::ResourceRef{"", "v1", "services"}, api::ListOptions{},
+        [this](const std::string& ns, const std::string& name, const ObjectPtr& o) { services.set_service(ns, name, o), changed(); }, [this] { services_synced = true, changed(); });
+    slices_follow = std::make_unique<Follow>(client, api::ResourceRef{"discovery.k8s.io", "v1", "endpointslices"}, api::ListOptions{},
+        [this](const std::string& ns, const std::string& name, const ObjectPtr& o) { services.set_slice(ns, name, o), changed(); }, [this] { slices_synced = true, changed(); });
+    services_follow->start();
+    slices_follow->start();
+    if (!config.pods) return ready(Status());
+    nodes_follow = std::make_unique<Follow>(client, api::ResourceRef{"", "v1", "nodes"}, api::ListOptions{},
+        [this](const std::string&, const std::string& name, const ObjectPtr& o) { set_other(name, o); }, [] {});
+    nodes_follow->start();
+    ready(Status(Reason::kServiceUnavailable, "the node has no pod network yet"));
+  }
+
+  // ---- the pod network of this node ----
+  void set_node(const ObjectPtr& node) {
+    auto cidrs = pod_cidrs(node->value());
+    if (cidrs.empty() || cidrs == own_cidrs || !config.pods) return;
+    own_cidrs = std::move(cidrs);
+    self_task.want();
+  }
+  std::function<Status()> self_work() {
+    if (own_cidrs.empty()) return nullptr;
+    return [this, cidrs = own_cidrs]() -> Status {
+      std::lock_guard lock(kernel);
+      LOTSE_CHECK_OK(pod_network.set_self(config.node_ip, cidrs));
+      return pod_network.hold(config.dns_addresses);
+    };
+  }
+  void self_done(const Status& status) {
+    report("the pod network", status);
+    if (status.ok() && !dns) {
+      dns::Server::Config c;
+      c.addresses = config.dns_addresses;
+      auto conf = read_file(config.resolv_conf, 1 << 16);
+      c.upstreams = dns::nameservers(conf.ok() ? *conf : std::string(), config.dns_addresses);
+      auto server = dns::Server::start(client.loop(), std::move(c), zone);
+      if (server.ok()) dns = *std::move(server);
+      else log::error("network.no_dns", "the DNS server could not be started", {{"reason", server.status().message}});
+    }
+    if (status.ok()) nodes_task.want(), proxy_task.want();
+    ready(status);
+  }
+
+  // ---- other nodes ----
+  void set_other(const std::string& name, const ObjectPtr& object) {
+    if (name == config.node_name) {
+      if (object) set_node(object);
+      return;
+    }
+    NodeNetwork n;
+    if (object) {
+      json::Value v = object->value();
+      n = {name, internal_ip(v), pod_cidrs(v)};
+    }
+    auto it = others.find(name);
+    if (!object || n.ip.empty() || n.pod_cidrs.empty()) {
+      if (it == others.end()) return;
+      others.erase(it);
+    } else {
+      if (it != others.end() && it->second == n) return;
+      others[name] = std::move(n);
+    }
+    if (!own_cidrs.empty()) nodes_task.want();
+  }
+  std::function<Status()> nodes_work() {
+    if (own_cidrs.empty()) return nullptr;
+    std::vector<NodeNetwork> list;
+    for (const auto& [name, n] : others) list.push_back(n);
+    return [this, list]() -> Status {
+      std::lock_guard lock(kernel);
+      return pod_network.set_nodes(list);
+    };
+  }
+
+  // ---- the proxy ----
+  void changed() {
+    if (!proxy || !services_synced || !slices_synced) return;
+    proxy_task.want();
+  }
+  std::function<Status()> proxy_work() {
+    if (!proxy || !services_synced || !slices_synced) return nullptr;
+    const bool whole = whole_table || own_cidrs != told_cidrs;
+    if (!whole && !services.has_changes()) return nullptr;
+    MsgValue table = whole ? services.table({config.node_ip}, own_cidrs, config.cluster_cidrs) : services.changes();
+    whole_table = false;
+    told_cidrs = own_cidrs;
+    return [this, whole, table = std::move(table)]() -> Status {
+      plugin::CallOptions options;
+      options.timeout = std::chrono::seconds(120);
+      auto answer = proxy->call_and_wait(whole ? &lotse_proxy::resync : &lotse_proxy::apply, table, options);
+      if (!answer.ok()) return answer.status();
+      for (const auto& p : (*answer)["problems"].items())
+        log::warn("network.service_problem", std::string(p["message"].as_text()), {{"service", p["id"].as_text()}, {"reason", p["reason"].as_text()}});
+      return {};
+    };
+  }
+  void proxy_done(const Status& status) {
+    if (!status.ok()) whole_table = true;
+    report("the service rules", status);
+    if (status.ok() && services.has_changes()) proxy_task.want();
+  }
+
+  void report(const char* what, const Status& status) {
+    if (!status.ok()) log::warn("network.failed", std::string(what) + " could not be set up; it is tried again", {{"reason", status.message}});
+  }
+
+  void stop(std::function<void()> done) {
+    services_follow.reset(), slices_follow.reset(), nodes_follow.reset();
+    dns.reset();
+    for (Task* t : {&self_task, &nodes_task, &proxy_task}) t->stop();
+    wait_for_tasks(std::move(done));
+  }
+  void wait_for_tasks(std::function<void()> done) {
+    if (!self_task.running() && !nodes_task.running() && !proxy_task.running()) return done();
+    stop_timer = client.loop().after(std::chrono::milliseconds(20), [self = shared_from_this(), done] { self->wait_for_tasks(done); });
+  }
+
+  Config config;
+  api::Client& client;
+  const plugin::ProxyPlugin* proxy;
+  WorkerPool& pool;
+  std::function<void(Status)> ready;
+  Services services;
+  dns::Zone zone;
+  std::unique_ptr<dns::Server> dns;
+  std::mutex kernel;  // pod_network's calls come one at a time
+  PodNetwork pod_network;
+  std::vector<std::string> own_cidrs, told_cidrs;
+  std::map<std::string, NodeNetwork> others;
+  bool services_synced = false, slices_synced = false, whole_table = true;
+  Task self_task, nodes_task, proxy_task;
+  std::unique_ptr<Follow> services_follow, slices_follow, nodes_follow;
+  Handle stop_timer;
+};
+
+Wiring::Wiring(Config config, api::Client& client, const plugin::ProxyPlugin* proxy, WorkerPool& pool, std::function<void(Status)> ready)
+    : impl_(std::make_shared<Impl>(std::move(config), client, proxy, pool, std::move(ready))) {}
+Wiring::~Wiring() = default;
+void Wiring::start() { impl_->start(); }
+void Wiring::set_node(const ObjectPtr& node) { impl_->set_node(node); }
+void Wiring::stop(std::function<void()> done) { impl_->stop(std::move(done)); }
+std::string Wiring::cni_dir() const { return pod_config(impl_->config).cni_dir; }
+
+Status Wiring::remove_all(const Config& config, const plugin::ProxyPlugin* proxy) {
+  if (proxy) {
+    plugin::CallOptions options;
+    options.timeout = std::chrono::seconds(60);
+    auto answer = proxy->call_and_wait(&lotse_proxy::remove_all, MsgValue::map(), options);
+    if (!answer.ok()) return answer.status();
+  }
+  PodNetwork network(pod_config(config));
+  return network.remove_all();
+}
+
+}  // namespace lotse::network
