@@ -1,6 +1,7 @@
 // lotsed: a master, a worker, or both, in the foreground.
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -64,7 +65,7 @@ int main(int argc, char** argv) {
 
   lotse::block_signals({SIGTERM, SIGINT});
   signal(SIGPIPE, SIG_IGN);
-  umask(0077);
+  umask(0022);
   raise_file_limit();
   auto config = lotse::config::load_config(file);
   if (!config.ok()) {
