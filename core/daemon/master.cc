@@ -12,7 +12,6 @@
 #include "core/daemon/on_loop.h"
 #include "core/daemon/tls_material.h"
 #include "core/schema/schema.h"
-#include "core/sched/scheduler.h"
 
 namespace lotse::daemon {
 namespace {
@@ -36,7 +35,6 @@ class RunningMaster : public Master {
 
   ~RunningMaster() override {
     on_loop(base_.loop, [&] {
-      schedulers_.reset();
       if (runner_) runner_->stop();
       if (tls_) tls_->end();
     });
@@ -158,16 +156,9 @@ class RunningMaster : public Master {
     settings.api_port = static_cast<uint16_t>(std::atoi(port_of(cluster_.api_address).c_str()));
     settings.ca_pem = cluster_.ca_pem;
     settings.resources = served_resources();
-    std::vector<std::unique_ptr<plugin::SchedulerPlugin>> policies;
-    for (const auto& name : base_.config.components.scheduler) {
-      LOTSE_TRY(auto policy, base_.plugins.create_scheduler(base_.host, base_.config, name));
-      policies.push_back(std::move(policy));
-    }
     return on_loop(base_.loop, [&]() -> Status {
       runner_ = std::make_unique<control::Runner>(*store_, *server_, base_.loop, control::all_controllers(settings));
-      LOTSE_CHECK_OK(runner_->start());
-      schedulers_ = std::make_unique<sched::Scheduler>(*store_, *server_, base_.loop, base_.pool, std::move(policies));
-      return schedulers_->start();
+      return runner_->start();
     });
   }
 
@@ -194,7 +185,6 @@ class RunningMaster : public Master {
   std::shared_ptr<bus::Registry> registry_;
   std::unique_ptr<bus::Master> bus_;
   std::unique_ptr<control::Runner> runner_;
-  std::unique_ptr<sched::Scheduler> schedulers_;
 };
 
 }  // namespace

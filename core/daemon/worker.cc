@@ -6,6 +6,7 @@
 #include "core/agent/runtime_plugin.h"
 #include "core/api/client.h"
 #include "core/base/file.h"
+#include "core/base/ids.h"
 #include "core/base/log.h"
 #include "core/daemon/cluster.h"
 #include "core/daemon/master.h"
@@ -18,6 +19,7 @@ namespace {
 constexpr Duration kJoinMax = std::chrono::seconds(30);
 constexpr Duration kStopMax = std::chrono::seconds(10);
 constexpr Duration kImportMax = std::chrono::minutes(10);
+constexpr const char* kSystemDir = "/var/lib/lotse";
 constexpr const char* kJoined = "/worker/joined";  // masters and cluster settings, as the join or the last welcome brought them
 
 struct Membership {
@@ -70,8 +72,9 @@ class RunningWorker : public Worker {
     LOTSE_TRY(cluster_, membership());
     LOTSE_CHECK_OK(place_images());
     LOTSE_TRY(runtime_, base_.plugins.create_runtime(base_.host, base_.config));
-    if (base_.config.components.proxy != "") LOTSE_TRY(proxy_, base_.plugins.create_proxy(base_.host, base_.config));
-    runtime_adapter_ = agent::make_runtime(*runtime_, base_.pool);
+    LOTSE_TRY(proxy_, base_.plugins.create_proxy(base_.host, base_.config));
+    runtime_adapter_ = std::make_unique<agent::PluginRuntime>(*runtime_, base_.loop, base_.pool);
+    LOTSE_CHECK_OK(write_file_atomically(base_.dir() + "/cgroup-root", cgroup_root() + "\n", 0644));  // for who clears up
     hollow_ = base_.config.components.runtime == "hollow";
     const int count = hollow_ ? hollow_count() : 1;
     if (count > 1 && !master_) return Status(Reason::kInvalid, "[plugins.runtime.hollow] nodes above 1 needs the master in the same process: roles = [\"master\", \"worker\"]");
@@ -175,7 +178,7 @@ class RunningWorker : public Worker {
     c.hostname = base_.config.daemon.node_name;
     c.version = base_.version;
     c.data_dir = base_.dir();
-    const bool system_wide = base_.dir() == "/var/lib/lotse";
+    const bool system_wide = base_.dir() == kSystemDir;
     c.pod_log_dir = system_wide ? "/var/log/pods" : base_.dir() + "/log/pods";
     c.container_log_dir = system_wide ? "/var/log/containers" : base_.dir() + "/log/containers";
     c.pause_image = "lotse.local/pause:1";
@@ -184,12 +187,12 @@ class RunningWorker : public Worker {
     c.cluster_domain = cluster_.domain;
     c.hollow = hollow_;
     if (!hollow_) c.cni_dir = base_.dir() + "/cni/net.d";
-    if (base_.dir() != "/var/lib/lotse") c.cgroup_root = "kubepods-" + hex(sha_short(base_.dir()));
+    c.cgroup_root = cgroup_root();
     return c;
   }
-  static std::string sha_short(const std::string& text) {
-    uint64_t h = hash64(text);
-    return std::string(reinterpret_cast<const char*>(&h), 4);
+  // Several daemons on one machine do not share their pods' cgroups.
+  std::string cgroup_root() const {
+    return base_.dir() == kSystemDir ? "kubepods" : "kubepods-" + sha256_hex(base_.dir()).substr(0, 8);
   }
 
   // [loop]
