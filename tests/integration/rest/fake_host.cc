@@ -131,15 +131,15 @@ int run(int argc, char** argv) {
 
   for (int signal = 0; sigwait(&signals, &signal) == 0 && signal == SIGUSR1;) services.tls.renew();
 
-  std::promise<void>* drained = new std::promise<void>;
+  std::promise<void> drained;
   lotse_call call{};
   call.size = sizeof call;
   call.deadline_ns = sdk::monotonic_ns() + 2'000'000'000;
-  call.ctx = drained;
+  call.ctx = &drained;
   call.done = [](void* ctx, int32_t, lotse_bytes) { static_cast<std::promise<void>*>(ctx)->set_value(); };
   transport->drain(instance->self, &call);
-  drained->get_future().wait();
-  instance->destroy(instance->self);
+  drained.get_future().wait();
+  instance->destroy(instance->self);  // whoever called done has returned after this
   plugin->deinit();
   std::printf("ended\n");
   return 0;

@@ -54,6 +54,11 @@ class Host:
                 if line.startswith(name):
                     return int(line.split()[1])
 
+    def sanitized(self):
+        """True under AddressSanitizer, which keeps freed memory for a while: figures mean nothing then."""
+        with open(f"/proc/{self.process.pid}/maps") as file:
+            return "libasan" in file.read()
+
     def switches(self):
         total = 0
         for task in os.listdir(f"/proc/{self.process.pid}/task"):

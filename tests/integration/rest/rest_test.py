@@ -201,7 +201,8 @@ class Hostile(Case):
             except OSError:
                 pass
             self.assertLess(sent, 20 << 20)
-        self.assertLess(self.host.status("VmRSS") - before, 16 << 10)
+        if not self.host.sanitized():
+            self.assertLess(self.host.status("VmRSS") - before, 16 << 10)
         self.assert_serves()
 
     def test_slow_clients_are_let_go(self):
@@ -225,7 +226,8 @@ class Hostile(Case):
             readers.append(c)
         time.sleep(0.5)
         self.assert_serves()
-        self.assertLess(self.host.status("VmRSS") - before, 20 << 10)
+        if not self.host.sanitized():
+            self.assertLess(self.host.status("VmRSS") - before, 20 << 10)
         time.sleep(2.5)  # nothing was taken for longer than write_timeout
         for c in readers:
             with self.assertRaises((ConnectionError, ssl.SSLError, AssertionError)):

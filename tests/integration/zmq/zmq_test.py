@@ -127,7 +127,8 @@ class Case(unittest.TestCase):
                 client.start("list", "configmaps")
             client.start("watch", "pods", grant=1 << 20, options={"count": "100000", "bytes": "10000"})
         time.sleep(2)
-        self.assertLess(self.host.status("VmRSS") - before, 80 << 10)
+        if not self.host.sanitized():
+            self.assertLess(self.host.status("VmRSS") - before, 80 << 10)
         self.assertEqual(self.client().ask("get", path="/healthz")[1], b"ok")
         for client in clients:
             client.close()
