@@ -7,7 +7,7 @@
 namespace lotse::check {
 namespace {
 const bool registered = [] {
-  for (const conformance::SchedulerCase& c : conformance::scheduler_cases()) {
+  for (const scheduler::SchedulerCase& c : scheduler::scheduler_cases()) {
     cases().push_back({"scheduler", c.name, c.says, [run = c.run](const Subject& subject) {
                          std::string wrong = run([&] { return reinterpret_cast<const lotse_scheduler*>(create(subject)); });
                          expect(wrong.empty(), wrong);

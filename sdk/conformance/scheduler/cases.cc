@@ -4,7 +4,7 @@
 
 #include "driver.h"
 
-namespace lotse::conformance {
+namespace lotse::check::scheduler {
 namespace {
 
 // What one answer must be, given the cluster as it was when the pod's turn came.
@@ -198,4 +198,4 @@ const std::vector<SchedulerCase>& scheduler_cases() {
   return kCases;
 }
 
-}  // namespace lotse::conformance
+}  // namespace lotse::check::scheduler

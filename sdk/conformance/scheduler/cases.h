@@ -6,7 +6,7 @@
 
 #include "lotse/abi/scheduler.h"
 
-namespace lotse::conformance {
+namespace lotse::check::scheduler {
 
 using MakeScheduler = std::function<const lotse_scheduler*()>;
 
@@ -17,4 +17,4 @@ struct SchedulerCase {
 };
 const std::vector<SchedulerCase>& scheduler_cases();
 
-}  // namespace lotse::conformance
+}  // namespace lotse::check::scheduler

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace lotse::conformance {
+namespace lotse::check::scheduler {
 namespace {
 std::string text(lotse_bytes b) { return {static_cast<const char*>(b.data), b.size}; }
 
@@ -77,4 +77,4 @@ std::vector<Answer> Driver::schedule(const std::vector<ModelPod>& pods, uint64_t
   return std::move(sink.answers);
 }
 
-}  // namespace lotse::conformance
+}  // namespace lotse::check::scheduler

@@ -7,7 +7,7 @@
 
 #include "reference.h"
 
-namespace lotse::conformance {
+namespace lotse::check::scheduler {
 
 struct Answer {
   enum class Kind : uint8_t { kNone, kAssign, kRefuse, kPreempt } kind = Kind::kNone;
@@ -36,4 +36,4 @@ class Driver {
   const lotse_scheduler* scheduler_;
 };
 
-}  // namespace lotse::conformance
+}  // namespace lotse::check::scheduler

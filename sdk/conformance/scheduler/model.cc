@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace lotse::conformance {
+namespace lotse::check::scheduler {
 namespace {
 lotse_bytes raw(const std::string& s) { return {s.data(), s.size()}; }
 }  // namespace
@@ -94,4 +94,4 @@ Wire::Wire(const ModelPod& in) : pod_model_(in), uid_(in.id()) {
   pod_.disruption = p.disruption, pod_.terminating = p.terminating, pod_.never_preempts = p.never_preempts;
 }
 
-}  // namespace lotse::conformance
+}  // namespace lotse::check::scheduler

@@ -12,7 +12,7 @@
 
 #include "lotse/abi/scheduler.h"
 
-namespace lotse::conformance {
+namespace lotse::check::scheduler {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 struct ModelRequirement {
@@ -101,4 +101,4 @@ class Wire {
   lotse_sched_pod pod_{};
 };
 
-}  // namespace lotse::conformance
+}  // namespace lotse::check::scheduler

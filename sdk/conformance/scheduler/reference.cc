@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <set>
 
-namespace lotse::conformance {
+namespace lotse::check::scheduler {
 namespace {
 const std::string* label(const Pairs& labels, const std::string& key) {
   for (const auto& [k, v] : labels)
@@ -201,4 +201,4 @@ ModelPod random_pod(Dice& dice, int number) {
   return p;
 }
 
-}  // namespace lotse::conformance
+}  // namespace lotse::check::scheduler

@@ -6,7 +6,7 @@
 
 #include "model.h"
 
-namespace lotse::conformance {
+namespace lotse::check::scheduler {
 
 // What there is: nodes, and pods that are on them.
 struct ModelCluster {
@@ -32,4 +32,4 @@ class Dice {
 ModelNode random_node(Dice& dice, int number);
 ModelPod random_pod(Dice& dice, int number);
 
-}  // namespace lotse::conformance
+}  // namespace lotse::check::scheduler

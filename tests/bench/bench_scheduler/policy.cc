@@ -7,7 +7,7 @@
 #include "lotse/scheduling/policy.hpp"
 #include "sdk/conformance/scheduler/model.h"
 
-using namespace lotse::conformance;
+using namespace lotse::check::scheduler;
 
 namespace {
 struct Tally {

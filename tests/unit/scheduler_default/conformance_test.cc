@@ -14,7 +14,7 @@ const lotse_host* bare_host() {
 
 template <class Policy>
 void run_all() {
-  for (const auto& c : conformance::scheduler_cases()) {
+  for (const auto& c : check::scheduler::scheduler_cases()) {
     INFO(c.name << ": " << c.says);
     CHECK(c.run([] {
       sdk::Config config(sdk::Msg::map({{"owner_spread", true}, {"preemption", true}}));

@@ -7,7 +7,7 @@
 
 namespace lotse {
 namespace {
-using namespace conformance;
+using namespace check::scheduler;
 using Kind = Answer::Kind;
 
 const lotse_host* bare_host() {
