@@ -1,5 +1,7 @@
 #include "core/api/body.h"
 
+#include "core/api/protobuf.h"
+
 namespace lotse::api {
 namespace {
 
@@ -60,8 +62,17 @@ Result<json::Value> decode(const Call& call, std::vector<std::string>* duplicate
   const std::string type = media_type(call.request.content_type);
   if (type.empty() || type == "application/json") return json::parse(call.request.body, duplicates);
   if (type == "application/yaml") return json::parse_yaml(call.request.body);
+  if (type == "application/vnd.kubernetes.protobuf") {
+    const auto& r = *call.resource;
+    if (call.subresource) {
+      const std::string group(call.subresource->group);
+      const std::string version = group.empty() ? std::string(call.subresource->version) : group + "/" + std::string(call.subresource->version);
+      return decode_protobuf(call.request.body, version, call.subresource->kind);
+    }
+    return decode_protobuf(call.request.body, r.api_version(), r.kind);
+  }
   return Status(Reason::kUnsupportedMediaType, "the body of the request was in an unknown format - accepted media types include: "
-                                               "application/json, application/yaml");
+                                               "application/json, application/yaml, application/vnd.kubernetes.protobuf");
 }
 
 Result<json::Value> read_object(Call& call, const json::Value* old) {
@@ -77,12 +88,12 @@ Status take_object(Call& call, json::Value* object, const json::Value* old, std:
     return {Reason::kBadRequest, "metadata must be an object"};
   }
   LOTSE_CHECK_OK(check_place(call, object));
+  LOTSE_CHECK_OK(schema::check_types(*call.resource, *object));
   std::vector<std::string> unknown, complaints;
   schema::prune(*call.resource, object, &unknown);
   for (const auto& path : unknown) complaints.push_back("unknown field " + quote(path));
   for (const auto& path : duplicates) complaints.push_back("duplicate field " + quote(path));
   LOTSE_CHECK_OK(treat_unknown(call, std::move(complaints)));
-  LOTSE_CHECK_OK(schema::check_types(*call.resource, *object));
   json::Value& metadata = (*object)["metadata"];
   metadata.erase("managedFields");
   metadata.erase("selfLink");

@@ -11,7 +11,10 @@ store::ResourceName stored_name(std::string_view group, std::string_view resourc
   return name;
 }
 
-store::ResourceName Call::stored() const { return stored_name(resource->group, resource->resource); }
+store::ResourceName Call::stored() const {
+  const schema::ResourceInfo& storage = schema::storage(*resource);
+  return stored_name(storage.group, storage.resource);
+}
 store::Key Call::key() const { return key(request.name); }
 store::Key Call::key(std::string_view name) const {
   return {stored(), resource->namespaced ? request.ns : std::string(), std::string(name)};
@@ -68,7 +71,7 @@ void Call::give(int code, const json::Value& document) {
 }
 
 Status forbidden(const Call& call, std::string_view name, std::string_view why) {
-  std::string text = call.stored();
+  std::string text = stored_name(call.resource->group, call.resource->resource);
   if (!name.empty()) text += " \"" + std::string(name) + "\"";
   Status status(Reason::kForbidden, text + " is forbidden: " + std::string(why));
   status.group = call.resource->group;

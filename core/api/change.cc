@@ -2,6 +2,7 @@
 
 #include "core/api/admission.h"
 #include "core/api/body.h"
+#include "core/api/output.h"
 #include "core/api/server_impl.h"
 #include "core/api/service_addresses.h"
 #include "core/base/ids.h"
@@ -12,7 +13,10 @@ namespace {
 constexpr int kAttemptsMax = 5;
 
 schema::Operation operation(const Call& call) {
-  return call.request.subresource == "status" ? schema::Operation::kUpdateStatus : schema::Operation::kUpdate;
+  if (call.request.subresource == "status") return schema::Operation::kUpdateStatus;
+  if (call.request.subresource == "resize") return schema::Operation::kResize;
+  if (call.request.subresource == "ephemeralcontainers") return schema::Operation::kEphemeralContainers;
+  return schema::Operation::kUpdate;
 }
 
 // What only the server sets stays as it was.
@@ -53,9 +57,10 @@ struct ChangeRun : std::enable_shared_from_this<ChangeRun> {
     ++attempt;
     auto current = call->server.store().get(key);
     if (!current.ok()) return done(current.status());
-    auto wanted = how(*call, *current);
+    const ObjectPtr before = shown(*call, *current);
+    auto wanted = how(*call, before);
     if (!wanted.ok()) return done(wanted.status());
-    const json::Value old = (*current)->value();
+    const json::Value old = before->value();
     if (auto s = prepare_change(*call, &*wanted, old); !s.ok()) return done(std::move(s));
     if (call->stored() != "services" || !call->request.subresource.empty()) return store(*std::move(wanted), old, *current, nullptr);
     auto self = shared_from_this();
@@ -69,7 +74,7 @@ struct ChangeRun : std::enable_shared_from_this<ChangeRun> {
   void store(json::Value wanted, const json::Value& old, const ObjectPtr& current, AddressesPtr addresses) {
     if (auto s = validate_object(*call, wanted, &old); !s.ok()) return give_back(std::move(s), addresses);
     const bool goes = released(wanted) && old["metadata"].has("deletionTimestamp");
-    ObjectPtr object = Object::from_value(std::move(wanted), current->revision());
+    ObjectPtr object = Object::from_value(as_stored(*call, std::move(wanted)), current->revision());
     if (!goes && object->bytes() == current->bytes()) return done(current);  // nothing to do
     store::Write write;
     write.op = goes ? store::Op::kDelete : store::Op::kPut;

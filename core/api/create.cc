@@ -1,5 +1,6 @@
 #include "core/api/body.h"
 #include "core/api/change.h"
+#include "core/api/output.h"
 #include "core/api/server_impl.h"
 #include "core/api/service_addresses.h"
 #include "core/api/verbs.h"
@@ -37,7 +38,7 @@ struct Creation : std::enable_shared_from_this<Creation> {
     }
     store::Write write;
     write.key = call->key(name);
-    write.object = Object::from_value(std::move(object), 0);
+    write.object = Object::from_value(as_stored(*call, std::move(object)), 0);
     write.expected = 0;
     if (addresses) write.guards = addresses->guards();
     if (call->stored() == "events") write.ttl = call->server.config().event_ttl;

@@ -39,7 +39,7 @@ json::Value columns(const schema::ResourceInfo& resource) {
 }
 
 json::Value table_row(const Call& call, const ObjectPtr& object) {
-  const json::Value value = object->value();
+  const json::Value value = shown(call, object)->value();
   json::Value row = json::Value::object({{"cells", json::Value::array(schema::row(*call.resource, value, call.server.clock().now()))}});
   const std::string_view include = call.request.option("includeObject");
   if (include == "Object") {
@@ -127,7 +127,23 @@ Result<Form> negotiate(std::string_view accept) {
   return Status(Reason::kNotAcceptable, "only the following media types are accepted: application/json");
 }
 
-Response object_response(const Call& call, int code, const ObjectPtr& object) {
+ObjectPtr shown(const Call& call, const ObjectPtr& object) {
+  if (!call.resource || !object) return object;
+  const schema::ResourceInfo& storage = schema::storage(*call.resource);
+  if (&storage == call.resource) return object;
+  json::Value v = object->value();
+  schema::convert(storage, *call.resource, &v);
+  return Object::from_value(std::move(v), object->revision());
+}
+
+json::Value as_stored(const Call& call, json::Value document) {
+  const schema::ResourceInfo& storage = schema::storage(*call.resource);
+  if (&storage != call.resource) schema::convert(*call.resource, storage, &document);
+  return document;
+}
+
+Response object_response(const Call& call, int code, const ObjectPtr& stored) {
+  const ObjectPtr object = shown(call, stored);
   Response r;
   r.status = code;
   if (call.form == Form::kObject || !call.resource) {
@@ -139,7 +155,8 @@ Response object_response(const Call& call, int code, const ObjectPtr& object) {
   return r;
 }
 
-std::string object_text(const Call& call, const ObjectPtr& object, bool with_columns) {
+std::string object_text(const Call& call, const ObjectPtr& stored, bool with_columns) {
+  const ObjectPtr object = shown(call, stored);
   switch (call.form) {
     case Form::kObject: return object->text();
     case Form::kPartial: return json::write(partial(object->value()));
@@ -165,7 +182,7 @@ Response list_response(const Call& call, const std::vector<ObjectPtr>& items, co
   } else {
     gather.add("{\"apiVersion\":\"" + call.resource->api_version() + "\",\"kind\":\"" + list_kind(*call.resource) +
                "\",\"metadata\":" + metadata + ",\"items\":[");
-    add_items(gather, items, [&](const ObjectPtr& o) { gather.add(o); });
+    add_items(gather, items, [&](const ObjectPtr& o) { gather.add(shown(call, o)); });
   }
   gather.add("]}");
   gather.flush();

@@ -4,6 +4,10 @@
 
 namespace lotse::api {
 
+// An object as the call's version of its kind has it (the two versions of Event are one stored object), and as it is stored.
+ObjectPtr shown(const Call& call, const ObjectPtr& object);
+json::Value as_stored(const Call& call, json::Value document);
+
 // What of an Accept header can be served; kNotAcceptable in a sentence.
 Result<Form> negotiate(std::string_view accept);
 

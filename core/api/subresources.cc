@@ -6,7 +6,7 @@ bool subresource(const CallPtr& call) {
   const std::string stored = call->stored();
   const std::string_view name = call->request.subresource;
   const Verb verb = call->request.verb;
-  if (name == "status") {
+  if (name == "status" || name == "resize" || name == "ephemeralcontainers") {
     if (verb == Verb::kGet) return get(call), true;
     if (verb == Verb::kUpdate) return update(call), true;
     if (verb == Verb::kPatch) return patch(call), true;
@@ -20,8 +20,6 @@ bool subresource(const CallPtr& call) {
   if (name == "log" && stored == "pods") return log(call), true;
   if ((name == "exec" || name == "attach" || name == "portforward") && stored == "pods") return connect(call), true;
   if (name == "proxy") return proxy(call), true;
-  // ephemeralcontainers, resize and others are plain updates of the object's part as far as the table offers them.
-  if (verb == Verb::kGet) return get(call), true;
   return false;
 }
 

@@ -80,10 +80,63 @@ TEST_CASE_METHOD(ServerFixture, "A dry run answers as if, and stores nothing") {
   CHECK(ask(r).status == 422);
 }
 
-TEST_CASE_METHOD(ServerFixture, "Protobuf is refused for bodies and passed over in Accept") {
-  auto r = request(Verb::kCreate, "configmaps", "default", {}, "k8s");
-  r.content_type = "application/vnd.kubernetes.protobuf";
-  CHECK(ask(r).status == 415);
+namespace {
+
+// Protobuf by hand: a field of bytes, a field of a number.
+std::string field(int number, const std::string& bytes) {
+  REQUIRE(bytes.size() < 128);
+  return std::string{static_cast<char>(number << 3 | 2), static_cast<char>(bytes.size())} + bytes;
+}
+std::string field(int number, int value) { return {static_cast<char>(number << 3), static_cast<char>(value)}; }
+std::string envelope(const std::string& version, const std::string& kind, const std::string& message) {
+  return std::string("k8s\0", 4) + field(1, field(1, version) + field(2, kind)) + field(2, message) + field(3, "") + field(4, "");
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(ServerFixture, "Bodies in protobuf are read by the table of kinds") {
+  const auto send = [&](std::string_view resource, const std::string& body) {
+    auto r = request(Verb::kCreate, resource, "default", {}, body);
+    r.content_type = "application/vnd.kubernetes.protobuf";
+    return ask(std::move(r));
+  };
+  const std::string meta = field(1, field(1, "a") + field(3, "") + field(8, "") + field(11, field(1, "k") + field(2, "v")));
+  const auto v = must(send("configmaps", envelope("v1", "ConfigMap", meta + field(2, field(1, "x") + field(2, "1")) + field(2, field(1, "y")))));
+  CHECK(v["metadata"]["labels"]["k"].str() == "v");
+  CHECK(v["data"]["x"].str() == "1");
+  CHECK(v["data"]["y"].str("-").empty());
+  const std::string secret = field(1, field(1, "s")) + field(2, field(1, "p") + field(2, "\x01\x02"));
+  CHECK(must(send("secrets", envelope("v1", "Secret", secret)))["data"]["p"].str() == "AQI=");
+  // A pod: lists, an inlined message (a volume's source), a pointer to 0, a number that is 0 because nobody set it.
+  const std::string container = field(1, "c") + field(2, "i") + field(6, field(2, 0) + field(3, 80));
+  const std::string volume = field(1, "v") + field(2, field(2, field(1, "")));
+  const std::string pod = field(1, field(1, "p")) + field(2, field(1, volume) + field(2, container) + field(4, 0) + field(11, 0));
+  const auto p = must(send("pods", envelope("v1", "Pod", pod)));
+  CHECK(p["spec"]["volumes"].at(0)["emptyDir"].is_object());
+  CHECK(p["spec"]["containers"].at(0)["ports"].at(0)["containerPort"].integer() == 80);
+  CHECK_FALSE(p["spec"]["containers"].at(0)["ports"].at(0).has("hostPort"));
+  CHECK(p["spec"]["terminationGracePeriodSeconds"].integer(-1) == 0);
+  CHECK(p["spec"]["dnsPolicy"].str() == "ClusterFirst");
+  for (const std::string& bad : {std::string("k8s"), std::string("k8s\0\x0a\xff", 6), std::string("nonsense"), envelope("v1", "ConfigMap", "\x12\x7f")}) {
+    CHECK(send("configmaps", bad).status == 400);
+  }
+  CHECK(send("configmaps", envelope("example.com/v1", "Thing", "")).status == 415);
+}
+
+TEST_CASE_METHOD(ServerFixture, "An event is one object under two versions") {
+  must(create("events", "default", R"({"metadata":{"name":"e"},"involvedObject":{"kind":"Pod","name":"p","namespace":"default"},"message":"hello","reason":"R","type":"Normal","count":1})"));
+  const auto v = must(get("events.events.k8s.io", "default", "e"));
+  CHECK(v["apiVersion"].str() == "events.k8s.io/v1");
+  CHECK(v["note"].str() == "hello");
+  CHECK(v["regarding"]["name"].str() == "p");
+  CHECK(must(list("events.events.k8s.io", "default"))["items"].at(0)["note"].str() == "hello");
+  must(patch("events.events.k8s.io", "default", "e", R"({"metadata":{"labels":{"a":"b"}}})"));
+  const auto back = must(get("events", "default", "e"));
+  CHECK(back["message"].str() == "hello");
+  CHECK(back["metadata"]["labels"]["a"].str() == "b");
+}
+
+TEST_CASE_METHOD(ServerFixture, "Protobuf is passed over in Accept") {
   auto g = request(Verb::kList, "configmaps", "default");
   g.accept = "application/vnd.kubernetes.protobuf,application/json";
   CHECK(ask(g).status == 200);
