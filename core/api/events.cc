@@ -14,7 +14,8 @@ constexpr double kBurst = 25, kPerSecond = 1.0 / 300;
 std::string object_key(const json::Value& event) {
   const json::Value& o = event["involvedObject"];
   std::string key;
-  for (const char* field : {"kind", "namespace", "name", "fieldPath", "uid", "apiVersion"}) key.append(o[field].str()) += '\0';
+  for (const char* field : {"kind", "namespace", "name", "fieldPath", "uid", "apiVersion"})
+    key.append(o[field].str()) += '\0';
   return key;
 }
 }  // namespace
@@ -22,8 +23,10 @@ std::string object_key(const json::Value& event) {
 bool EventRecorder::too_many(const std::string& object, WallTime now) {
   auto [it, made] = buckets_.try_emplace(object);
   Bucket& b = it->second;
-  if (made) b.tokens = kBurst;
-  else b.tokens = std::min(kBurst, b.tokens + std::chrono::duration<double>(now - b.last).count() * kPerSecond);
+  if (made)
+    b.tokens = kBurst;
+  else
+    b.tokens = std::min(kBurst, b.tokens + std::chrono::duration<double>(now - b.last).count() * kPerSecond);
   b.last = now;
   if (b.tokens < 1) return true;
   b.tokens -= 1;

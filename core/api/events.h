@@ -1,6 +1,7 @@
 // EventRecorder: turns "this happened to that object" into what is written about it: a new Event, or a patch that
 // raises the count of the one that says the same already, or nothing when an object has too much to say. The rules and
-// figures are those of client-go's EventCorrelator. Pure; used by whoever writes events (controllers, scheduler, agent).
+// figures are those of client-go's EventCorrelator. Pure; used by whoever writes events (controllers, scheduler,
+// agent).
 #pragma once
 #include <deque>
 #include <list>
@@ -16,10 +17,11 @@ namespace lotse::api {
 
 class EventRecorder {
  public:
-  explicit EventRecorder(std::string component, std::string host = {}) : component_(std::move(component)), host_(std::move(host)) {}
+  explicit EventRecorder(std::string component, std::string host = {})
+      : component_(std::move(component)), host_(std::move(host)) {}
 
   struct Write {
-    bool create = true;      // else a merge patch of the named event
+    bool create = true;  // else a merge patch of the named event
     std::string ns, name, key;
     json::Value body;
   };

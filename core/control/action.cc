@@ -27,7 +27,8 @@ Action update(const Kind& kind, json::Value object, std::string_view subresource
   return a;
 }
 
-Action merge_patch(const Kind& kind, std::string_view ns, std::string_view name, json::Value patch, std::string_view subresource) {
+Action merge_patch(const Kind& kind, std::string_view ns, std::string_view name, json::Value patch,
+                   std::string_view subresource) {
   Action a = make(api::Verb::kPatch, kind, ns, name);
   a.subresource = subresource;
   a.content_type = "application/merge-patch+json";
@@ -82,7 +83,8 @@ Action remove_collection(const Kind& kind, std::string_view ns) {
 
 Action event(const ObjectPtr& about, std::string_view type, std::string_view reason, std::string message) {
   const ObjectHeader& h = about->header();
-  json::Value involved = json::Value::object({{"apiVersion", h.api_version}, {"kind", h.kind}, {"name", h.name}, {"uid", h.uid}});
+  json::Value involved =
+      json::Value::object({{"apiVersion", h.api_version}, {"kind", h.kind}, {"name", h.name}, {"uid", h.uid}});
   if (!h.ns.empty()) involved.set("namespace", h.ns);
   if (about->revision() != 0) involved.set("resourceVersion", std::to_string(about->revision()));
   json::Value body = json::Value::object({{"message", std::move(message)}, {"reason", reason}, {"type", type}});
@@ -97,7 +99,9 @@ std::string key_of(const Object& object) {
   return h.ns.empty() ? h.name : h.ns + "/" + h.name;
 }
 
-std::string key_of(const store::Key& key) { return key.ns.empty() ? key.name : key.ns + "/" + key.name; }
+std::string key_of(const store::Key& key) {
+  return key.ns.empty() ? key.name : key.ns + "/" + key.name;
+}
 
 NamespacedName split_key(const std::string& key) {
   size_t slash = key.find('/');
@@ -115,13 +119,14 @@ json::Value controller_ref(const Kind& kind, const Object& owner) {
 }
 
 std::string describe(const Action& a) {
-  static constexpr const char* kVerbs[] = {"?",      "get",    "list", "watch", "create", "update", "patch",
-                                           "delete", "delete-collection", "connect", "head", "post", "put", "options"};
+  static constexpr const char* kVerbs[] = {
+      "?",       "get",  "list", "watch", "create", "update", "patch", "delete", "delete-collection",
+      "connect", "head", "post", "put",   "options"};
   std::string out = kVerbs[static_cast<size_t>(a.verb)];
   if (a.resource == "events" && a.verb == api::Verb::kCreate)
     return "event " + std::string(a.body["type"].str()) + " " + std::string(a.body["reason"].str()) + " on " +
-           std::string(a.body["involvedObject"]["kind"].str()) + " " + std::string(a.body["involvedObject"]["name"].str()) + ": " +
-           std::string(a.body["message"].str());
+           std::string(a.body["involvedObject"]["kind"].str()) + " " +
+           std::string(a.body["involvedObject"]["name"].str()) + ": " + std::string(a.body["message"].str());
   out += " " + a.resource;
   if (!a.subresource.empty()) out += "/" + a.subresource;
   out += " ";

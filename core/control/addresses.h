@@ -19,6 +19,8 @@ struct Range {
   std::optional<std::string> part(uint64_t n, int part_bits) const;
 };
 
-inline bool is_v6(std::string_view address) { return address.find(':') != std::string_view::npos; }
+inline bool is_v6(std::string_view address) {
+  return address.find(':') != std::string_view::npos;
+}
 
 }  // namespace lotse::control

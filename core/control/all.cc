@@ -15,8 +15,18 @@
 #include "core/control/root_ca_certificate_publisher/root_ca_certificate_publisher.h"
 #include "core/control/serviceaccount/serviceaccount.h"
 #include "core/control/taint_eviction/taint_eviction.h"
+#include "core/schema/schema.h"
 
 namespace lotse::control {
+
+std::vector<Settings::Resource> schema_resources() {
+  std::vector<Settings::Resource> out;
+  for (const schema::ResourceInfo* r : schema::all())
+    if (!r->virtual_resource)
+      out.push_back({std::string(r->group), std::string(r->version), std::string(r->resource), std::string(r->kind),
+                     r->namespaced});
+  return out;
+}
 
 std::vector<std::unique_ptr<Controller>> all_controllers(const Settings& s) {
   std::vector<std::unique_ptr<Controller>> all;

@@ -11,8 +11,8 @@ namespace lotse::control {
 
 // node-lifecycle. The figures are upstream's flags of the controller manager; tests have shorter ones.
 struct NodeLifecycleSettings {
-  Duration grace = std::chrono::seconds(40);           // without a renewed Lease, until a node counts as unreachable
-  Duration start_grace = std::chrono::seconds(60);     // of a node that has never said anything
+  Duration grace = std::chrono::seconds(40);        // without a renewed Lease, until a node counts as unreachable
+  Duration start_grace = std::chrono::seconds(60);  // of a node that has never said anything
 };
 
 struct Settings {
@@ -20,15 +20,21 @@ struct Settings {
   std::vector<std::string> service_cidrs;  // kubernetes: the first address, kube-dns: the tenth
   std::string advertise_address;           // where the API is reached from the nodes
   uint16_t api_port = 6443;
-  std::string ca_pem;                      // kube-root-ca.crt
+  std::string ca_pem;  // kube-root-ca.crt
   NodeLifecycleSettings node_lifecycle;
-  size_t terminated_pods_max = 12500;       // pod-garbage-collector
-  std::function<std::string()> suffix;     // five letters for a pod's name; null: random ones
+  size_t terminated_pods_max = 12500;   // pod-garbage-collector
+  std::function<std::string()> suffix;  // five letters for a pod's name; null: random ones
   // What there is that a namespace may contain and that may have owners: group, version, resource; for namespace and
   // garbage-collector, which delete whatever there is.
-  struct Resource { std::string group, version, resource, kind; bool namespaced; };
+  struct Resource {
+    std::string group, version, resource, kind;
+    bool namespaced;
+  };
   std::vector<Resource> resources;
 };
+
+// All kinds of the schema table that are stored.
+std::vector<Settings::Resource> schema_resources();
 
 std::vector<std::unique_ptr<Controller>> all_controllers(const Settings& settings);
 

@@ -13,10 +13,12 @@ const json::Value* find_condition(const json::Value& status, std::string_view ty
 bool set_condition(json::Value* status, std::string_view type, std::string_view value, std::string_view reason,
                    std::string_view message, WallTime now, bool with_update_time) {
   const json::Value* old = find_condition(*status, type);
-  if (old && (*old)["status"].str() == value && (*old)["reason"].str() == reason && (*old)["message"].str() == message) return false;
+  if (old && (*old)["status"].str() == value && (*old)["reason"].str() == reason && (*old)["message"].str() == message)
+    return false;
   const std::string time = format_time(now);
   json::Value made = json::Value::object({{"type", type}, {"status", value}, {"reason", reason}, {"message", message}});
-  made.set("lastTransitionTime", old && (*old)["status"].str() == value ? (*old)["lastTransitionTime"] : json::Value(time));
+  made.set("lastTransitionTime",
+           old && (*old)["status"].str() == value ? (*old)["lastTransitionTime"] : json::Value(time));
   if (with_update_time) made.set("lastUpdateTime", time);
   json::Value& all = (*status)["conditions"];
   for (json::Value& c : all.array_items())

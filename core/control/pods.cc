@@ -26,7 +26,8 @@ PodFacts pod_facts(const Object& pod) {
     if (auto t = parse_time(c["lastTransitionTime"].str()); t.ok()) f.ready_since = *t;
   }
   for (const char* list : {"containerStatuses", "initContainerStatuses"})
-    for (const json::Value& c : v["status"][list].items()) f.restarts = std::max(f.restarts, c["restartCount"].integer());
+    for (const json::Value& c : v["status"][list].items())
+      f.restarts = std::max(f.restarts, c["restartCount"].integer());
   std::string_view cost = v["metadata"]["annotations"]["controller.kubernetes.io/pod-deletion-cost"].str();
   std::from_chars(cost.data(), cost.data() + cost.size(), f.deletion_cost);
   return f;

@@ -13,7 +13,7 @@ struct PodFacts {
   WallTime ready_since{};
   WallTime created{};
   std::string node;
-  int64_t restarts = 0;     // of the container that was restarted most often
+  int64_t restarts = 0;  // of the container that was restarted most often
   int64_t deletion_cost = 0;
   bool finished() const { return phase == "Succeeded" || phase == "Failed"; }
   bool active() const { return !finished() && !terminating; }

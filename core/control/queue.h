@@ -36,7 +36,7 @@ class Queue {
   void undelay(const std::string& key);
 
   std::deque<std::string> ready_;
-  std::set<std::string> queued_;     // those in ready_
+  std::set<std::string> queued_;           // those in ready_
   std::map<std::string, bool> in_flight_;  // true: changed meanwhile
   std::set<std::pair<SteadyTime, std::string>> delayed_;
   std::unordered_map<std::string, SteadyTime> due_;

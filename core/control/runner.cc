@@ -9,14 +9,19 @@
 
 namespace lotse::control {
 
-Runner::Runner(store::Store& store, api::Handler& handler, Loop& loop, std::vector<std::unique_ptr<Controller>> controllers)
+Runner::Runner(store::Store& store, api::Handler& handler, Loop& loop,
+               std::vector<std::unique_ptr<Controller>> controllers)
     : state_(std::make_shared<State>(store, handler, loop)) {
   for (auto& c : controllers) state_->workers.push_back(std::make_unique<Worker>(std::move(c)));
 }
 
-Runner::~Runner() { stop(); }
+Runner::~Runner() {
+  stop();
+}
 
-Status Runner::start() { return state_->start(); }
+Status Runner::start() {
+  return state_->start();
+}
 
 void Runner::stop() {
   state_->stopped = true;
@@ -54,7 +59,11 @@ Status Runner::State::start() {
   for (auto& w : workers) all.insert(w->follows.begin(), w->follows.end());
   for (const store::ResourceName& resource : all)
     for (const ObjectPtr& object : view.list(resource, "", LabelSelector::everything()))
-      tell({store::Event::Type::kAdded, object->revision(), {resource, object->header().ns, object->header().name}, object, nullptr});
+      tell({store::Event::Type::kAdded,
+            object->revision(),
+            {resource, object->header().ns, object->header().name},
+            object,
+            nullptr});
   follow();
   return {};
 }
@@ -166,8 +175,11 @@ void Runner::State::finish(const std::shared_ptr<Run>& run) {
     // Conflicts are the normal way of two who write at once; the rest is worth a line.
     if (run->failure.reason != Reason::kConflict)
       log::warn("control.failed", run->failure.message,
-                {{"controller", w.controller->name()}, {"key", run->key}, {"action", describe(run->actions[run->failed_action])}});
-    for (Action& a : w.controller->failed(run->key, run->actions[run->failed_action], run->failure, view, loop.clock().now())) {
+                {{"controller", w.controller->name()},
+                 {"key", run->key},
+                 {"action", describe(run->actions[run->failed_action])}});
+    for (Action& a :
+         w.controller->failed(run->key, run->actions[run->failed_action], run->failure, view, loop.clock().now())) {
       if (a.resource == "events")
         write_event(w, std::move(a));
       else

@@ -1,5 +1,6 @@
-// Runner: lets all controllers of a master work. It follows the store's ring with one cursor, asks each controller which
-// keys a change concerns, and carries out what reconcile wants through the API, as that controller's own service account.
+// Runner: lets all controllers of a master work. It follows the store's ring with one cursor, asks each controller
+// which keys a change concerns, and carries out what reconcile wants through the API, as that controller's own service
+// account.
 //
 // Threads: everything happens on the loop that is passed in, also the reconciles; start and stop are called there.
 #pragma once
@@ -19,13 +20,14 @@ inline constexpr size_t kKeysInFlightMax = 10;      // a controller
 inline constexpr size_t kActionsInFlightMax = 512;  // of one batch
 inline constexpr size_t kEventsInFlightMax = 256;   // a controller; what is beyond is dropped
 
-// A View over the store. It has no way to say "I cannot tell": whoever acts on what it shows asks unreadable() afterwards, as an
-// object that could not be read must not pass for one that is not there.
+// A View over the store. It has no way to say "I cannot tell": whoever acts on what it shows asks unreadable()
+// afterwards, as an object that could not be read must not pass for one that is not there.
 class StoreView : public View {
  public:
   explicit StoreView(store::Store& store) : store_(store) {}
   ObjectPtr get(const store::ResourceName& resource, std::string_view ns, std::string_view name) const override;
-  std::vector<ObjectPtr> list(const store::ResourceName& resource, std::string_view ns, const LabelSelector& labels) const override;
+  std::vector<ObjectPtr> list(const store::ResourceName& resource, std::string_view ns,
+                              const LabelSelector& labels) const override;
   std::vector<ObjectPtr> owned_by(std::string_view uid, const store::ResourceName& resource) const override;
   std::vector<ObjectPtr> pods_on(std::string_view node) const override;
   // Whether a read has failed since this was asked last.

@@ -15,7 +15,8 @@ std::optional<int64_t> resolve(const json::Value& port, const json::Value& pod) 
     for (const json::Value& c : pod["spec"][list].items()) {
       if (list[0] == 'i' && c["restartPolicy"].str() != "Always") continue;
       for (const json::Value& p : c["ports"].items())
-        if (p["name"].str() == target.str() && p["protocol"].str("TCP") == protocol) return p["containerPort"].integer();
+        if (p["name"].str() == target.str() && p["protocol"].str("TCP") == protocol)
+          return p["containerPort"].integer();
     }
   return std::nullopt;
 }
@@ -33,7 +34,8 @@ ServicePod make(const ObjectPtr& object, const json::Value& pod, const json::Val
     if (c["type"].str() == "Ready") out.ready = c["status"].str() == "True";
   for (const json::Value& p : service["spec"]["ports"].items())
     if (auto number = resolve(p, pod))
-      out.ports.push_back({std::string(p["name"].str()), std::string(p["protocol"].str("TCP")), std::string(p["appProtocol"].str()), *number});
+      out.ports.push_back({std::string(p["name"].str()), std::string(p["protocol"].str("TCP")),
+                           std::string(p["appProtocol"].str()), *number});
   return out;
 }
 }  // namespace
@@ -44,7 +46,8 @@ bool has_endpoints(const json::Value& service) {
 
 std::vector<ServicePod> pods_of_service(const Object& service, const json::Value& value, const View& view) {
   std::vector<ServicePod> out;
-  for (const ObjectPtr& object : view.list(kPods.name(), service.header().ns, LabelSelector::from_map(value["spec"]["selector"]))) {
+  for (const ObjectPtr& object :
+       view.list(kPods.name(), service.header().ns, LabelSelector::from_map(value["spec"]["selector"]))) {
     const json::Value pod = object->value();
     std::string_view phase = pod["status"]["phase"].str();
     if (phase == "Succeeded" || phase == "Failed") continue;
@@ -68,7 +71,8 @@ std::vector<std::string> services_of_pod(const store::Event& event, const View& 
 }
 
 json::Value target_ref(const Object& pod) {
-  return json::Value::object({{"kind", "Pod"}, {"namespace", pod.header().ns}, {"name", pod.header().name}, {"uid", pod.header().uid}});
+  return json::Value::object(
+      {{"kind", "Pod"}, {"namespace", pod.header().ns}, {"name", pod.header().name}, {"uid", pod.header().uid}});
 }
 
 }  // namespace lotse::control

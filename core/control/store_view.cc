@@ -9,7 +9,8 @@ ObjectPtr StoreView::get(const store::ResourceName& resource, std::string_view n
   return nullptr;
 }
 
-std::vector<ObjectPtr> StoreView::list(const store::ResourceName& resource, std::string_view ns, const LabelSelector& labels) const {
+std::vector<ObjectPtr> StoreView::list(const store::ResourceName& resource, std::string_view ns,
+                                       const LabelSelector& labels) const {
   store::ListQuery query;
   query.resource = resource;
   query.ns = ns;
@@ -24,6 +25,8 @@ std::vector<ObjectPtr> StoreView::owned_by(std::string_view uid, const store::Re
   return store_.owned_by(std::string(uid), resource);
 }
 
-std::vector<ObjectPtr> StoreView::pods_on(std::string_view node) const { return store_.on_node(std::string(node)); }
+std::vector<ObjectPtr> StoreView::pods_on(std::string_view node) const {
+  return store_.on_node(std::string(node));
+}
 
 }  // namespace lotse::control

@@ -7,7 +7,8 @@
 
 namespace lotse::sched {
 namespace {
-const std::string kPods = "pods", kNodes = "nodes", kNamespaces = "namespaces", kBudgets = "poddisruptionbudgets.policy";
+const std::string kPods = "pods", kNodes = "nodes", kNamespaces = "namespaces",
+                  kBudgets = "poddisruptionbudgets.policy";
 
 // What decides where a pod may run; the rest of it may change while it waits.
 bool same_wish(const Object& a, const Object& b) {
@@ -16,7 +17,12 @@ bool same_wish(const Object& a, const Object& b) {
 }  // namespace
 
 Scheduler::State::State(store::Store& s, api::Handler& h, Loop& l, Loop& w, std::vector<PolicySlot> p, Settings set)
-    : store(s), handler(h), loop(l), worker(w), policies(std::move(p)), settings(set),
+    : store(s),
+      handler(h),
+      loop(l),
+      worker(w),
+      policies(std::move(p)),
+      settings(set),
       user(std::make_shared<security::User>(security::scheduler_user())) {}
 
 Status Scheduler::State::start() {
@@ -74,7 +80,8 @@ void Scheduler::State::follow() {
   if (stopped || !cursor) return;
   auto found = cursor->next(512);
   if (!found.ok()) {
-    log::warn("sched.relist", "the ring has gone past the scheduler; everything is read again", {{"why", found.status().message}});
+    log::warn("sched.relist", "the ring has gone past the scheduler; everything is read again",
+              {{"why", found.status().message}});
     cursor.reset();
     if (Status s = start(); !s.ok()) log::error("sched.stuck", "the store cannot be followed", {{"why", s.message}});
     return;
@@ -108,16 +115,16 @@ void Scheduler::State::on_pod(const ObjectPtr& pod, const ObjectPtr& previous) {
   if (previous && previous->header().uid == uid && !pod_matters(*previous, *pod)) return;
   if (!h.node_name.empty()) {
     queue.remove(uid);
-    const bool confirmed = assumed.erase(uid) > 0;
+    auto it = assumed.find(uid);
+    const bool confirmed = it != assumed.end() && it->second == h.node_name;
+    if (it != assumed.end()) assumed.erase(it);
     if (finished(*pod)) {
       tell_pod_gone(uid);
       happened |= kPodGone;
-      return;
+    } else if (!confirmed) {  // else the policies know it, and it has had its effect
+      tell_pod(form(pod), h.node_name);
+      happened |= kPodPlaced;
     }
-    auto made = form(pod);
-    tell_pod(made, h.node_name);
-    // What was assumed has had its effect already.
-    if (!confirmed) happened |= kPodPlaced;
     return;
   }
   if (h.deletion != WallTime{} || finished(*pod)) return on_pod_gone(pod);
@@ -181,9 +188,12 @@ void Scheduler::State::on_budget(const store::Key& key, const ObjectPtr& budget)
   }
   auto it = budgets.find(id);
   const bool changed = it == budgets.end() ? budget && now.exhausted
-                                           : !budget || it->second.exhausted != now.exhausted || it->second.selector.text() != now.selector.text();
-  if (budget) budgets[id] = now;
-  else budgets.erase(id);
+                                           : !budget || it->second.exhausted != now.exhausted ||
+                                                 it->second.selector.text() != now.selector.text();
+  if (budget)
+    budgets[id] = now;
+  else
+    budgets.erase(id);
   if (!changed) return;
   store::ListQuery query;
   query.resource = kPods;
@@ -202,8 +212,10 @@ void Scheduler::State::on_namespaces() {
     size_t slash = key.find('/');
     auto pod = store.get({kPods, key.substr(0, slash), key.substr(slash + 1)});
     if (!pod.ok()) continue;
-    if (!(*pod)->header().node_name.empty()) tell_pod(form(*pod), (*pod)->header().node_name);
-    else if (queue.has((*pod)->header().uid)) queue.add(form(*pod), loop.clock().steady());
+    if (!(*pod)->header().node_name.empty())
+      tell_pod(form(*pod), (*pod)->header().node_name);
+    else if (queue.has((*pod)->header().uid))
+      queue.add(form(*pod), loop.clock().steady());
   }
 }
 

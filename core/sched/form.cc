@@ -7,7 +7,9 @@
 
 namespace lotse::sched {
 namespace {
-lotse_bytes bytes(std::string_view s) { return {s.data(), s.size()}; }
+lotse_bytes bytes(std::string_view s) {
+  return {s.data(), s.size()};
+}
 
 uint32_t effect_of(std::string_view text) {
   if (text == "NoSchedule") return LOTSE_NO_SCHEDULE;
@@ -17,14 +19,17 @@ uint32_t effect_of(std::string_view text) {
 
 uint32_t op_of(std::string_view text) {
   static constexpr std::pair<std::string_view, uint32_t> kOps[] = {
-      {"In", LOTSE_OP_IN}, {"NotIn", LOTSE_OP_NOT_IN}, {"Exists", LOTSE_OP_EXISTS}, {"DoesNotExist", LOTSE_OP_DOES_NOT_EXIST},
-      {"Gt", LOTSE_OP_GT}, {"Lt", LOTSE_OP_LT}};
+      {"In", LOTSE_OP_IN},         {"NotIn", LOTSE_OP_NOT_IN},
+      {"Exists", LOTSE_OP_EXISTS}, {"DoesNotExist", LOTSE_OP_DOES_NOT_EXIST},
+      {"Gt", LOTSE_OP_GT},         {"Lt", LOTSE_OP_LT}};
   for (const auto& [name, op] : kOps)
     if (name == text) return op;
   return 0;
 }
 
-uint8_t protocol_of(std::string_view text) { return text == "UDP" ? 17 : text == "SCTP" ? 132 : 6; }
+uint8_t protocol_of(std::string_view text) {
+  return text == "UDP" ? 17 : text == "SCTP" ? 132 : 6;
+}
 }  // namespace
 
 template <class T>
@@ -41,7 +46,8 @@ lotse_bytes PodForm::keep_text(std::string text) {
   return bytes(*kept);
 }
 
-PodForm::PodForm(ObjectPtr pod, const SelectNamespaces& namespaces) : object_(std::move(pod)), value_(object_->value()) {
+PodForm::PodForm(ObjectPtr pod, const SelectNamespaces& namespaces)
+    : object_(std::move(pod)), value_(object_->value()) {
   const ObjectHeader& h = object_->header();
   const json::Value& spec = value_["spec"];
   raw_.size = sizeof raw_;
@@ -91,7 +97,8 @@ lotse_term PodForm::node_term(const json::Value& term, int32_t weight) {
       std::vector<lotse_bytes> values;
       for (const json::Value& v : r["values"].items()) values.push_back(bytes(v.str()));
       size_t n = values.size();
-      out.push_back({bytes(r["key"].str()), op_of(r["operator"].str()), list[5] == 'F' ? 1u : 0u, keep(std::move(values)), n});
+      out.push_back(
+          {bytes(r["key"].str()), op_of(r["operator"].str()), list[5] == 'F' ? 1u : 0u, keep(std::move(values)), n});
     }
   size_t n = out.size();
   return {keep(std::move(out)), n, weight, 0};
@@ -111,7 +118,8 @@ void PodForm::read_node_affinity(const json::Value& affinity) {
 void PodForm::read_tolerations() {
   std::vector<lotse_toleration> out;
   for (const json::Value& t : value_["spec"]["tolerations"].items())
-    out.push_back({bytes(t["key"].str()), bytes(t["value"].str()), t["operator"].str() == "Exists", effect_of(t["effect"].str())});
+    out.push_back({bytes(t["key"].str()), bytes(t["value"].str()), t["operator"].str() == "Exists",
+                   effect_of(t["effect"].str())});
   raw_.toleration_count = out.size();
   raw_.tolerations = keep(std::move(out));
 }
@@ -130,7 +138,8 @@ void PodForm::read_containers() {
       if (init && !sidecar) continue;
       for (const json::Value& p : c["ports"].items())
         if (int64_t port = p["hostPort"].integer(); port > 0)
-          ports.push_back({bytes(p["hostIP"].str()), static_cast<uint16_t>(port), protocol_of(p["protocol"].str("TCP")), {}});
+          ports.push_back(
+              {bytes(p["hostIP"].str()), static_cast<uint16_t>(port), protocol_of(p["protocol"].str("TCP")), {}});
     }
   raw_.host_port_count = ports.size(), raw_.host_ports = keep(std::move(ports));
   raw_.image_count = images.size(), raw_.images = keep(std::move(images));
@@ -149,7 +158,8 @@ lotse_term PodForm::requirements(const json::Value& selector, const json::Value&
     add(bytes(r["key"].str()), op_of(r["operator"].str()), std::move(values));
   }
   for (const json::Value& key : match_label_keys.items())
-    if (const json::Value* own = value_["metadata"]["labels"].find(key.str())) add(bytes(key.str()), LOTSE_OP_IN, {bytes(own->str())});
+    if (const json::Value* own = value_["metadata"]["labels"].find(key.str()))
+      add(bytes(key.str()), LOTSE_OP_IN, {bytes(own->str())});
   size_t n = out.size();
   return {keep(std::move(out)), n, 0, 0};
 }
@@ -173,9 +183,11 @@ lotse_pod_term PodForm::pod_term(const json::Value& term, int32_t weight, const 
   return out;
 }
 
-const lotse_pod_term* PodForm::pod_terms(const json::Value& affinity, const SelectNamespaces& namespaces, size_t* count) {
+const lotse_pod_term* PodForm::pod_terms(const json::Value& affinity, const SelectNamespaces& namespaces,
+                                         size_t* count) {
   std::vector<lotse_pod_term> out;
-  for (const json::Value& t : affinity["requiredDuringSchedulingIgnoredDuringExecution"].items()) out.push_back(pod_term(t, 0, namespaces));
+  for (const json::Value& t : affinity["requiredDuringSchedulingIgnoredDuringExecution"].items())
+    out.push_back(pod_term(t, 0, namespaces));
   for (const json::Value& p : affinity["preferredDuringSchedulingIgnoredDuringExecution"].items())
     out.push_back(pod_term(p["podAffinityTerm"], static_cast<int32_t>(p["weight"].integer()), namespaces));
   *count = out.size();
@@ -204,13 +216,17 @@ NodeForm::NodeForm(const Object& node) : value_(node.value()) {
   raw_.size = sizeof raw_;
   raw_.name = bytes(value_["metadata"]["name"].str());
   raw_.unschedulable = value_["spec"]["unschedulable"].boolean();
-  for (const auto& [key, value] : value_["metadata"]["labels"].members()) labels_.push_back({bytes(key), bytes(value.str())});
+  for (const auto& [key, value] : value_["metadata"]["labels"].members())
+    labels_.push_back({bytes(key), bytes(value.str())});
   for (const json::Value& t : value_["spec"]["taints"].items())
     taints_.push_back({bytes(t["key"].str()), bytes(t["value"].str()), effect_of(t["effect"].str()), 0});
-  const json::Value& has = value_["status"]["allocatable"].is_null() ? value_["status"]["capacity"] : value_["status"]["allocatable"];
-  for (const auto& [resource, quantity] : has.members()) allocatable_.push_back({bytes(resource), amount(resource, quantity)});
+  const json::Value& has =
+      value_["status"]["allocatable"].is_null() ? value_["status"]["capacity"] : value_["status"]["allocatable"];
+  for (const auto& [resource, quantity] : has.members())
+    allocatable_.push_back({bytes(resource), amount(resource, quantity)});
   for (const json::Value& image : value_["status"]["images"].items())
-    for (const json::Value& name : image["names"].items()) images_.push_back({bytes(name.str()), image["sizeBytes"].integer()});
+    for (const json::Value& name : image["names"].items())
+      images_.push_back({bytes(name.str()), image["sizeBytes"].integer()});
   raw_.labels = labels_.data(), raw_.label_count = labels_.size();
   raw_.taints = taints_.data(), raw_.taint_count = taints_.size();
   raw_.allocatable = allocatable_.data(), raw_.allocatable_count = allocatable_.size();
@@ -226,8 +242,9 @@ bool node_matters(const Object& before, const Object& after) {
 
 bool pod_matters(const Object& before, const Object& after) {
   const ObjectHeader &a = before.header(), &b = after.header();
-  return a.uid != b.uid || a.labels != b.labels || a.node_name != b.node_name || a.deletion != b.deletion || finished(before) != finished(after) ||
-         find_raw(before.bytes(), "spec") != find_raw(after.bytes(), "spec") ||
+  return a.uid != b.uid || a.labels != b.labels || a.node_name != b.node_name || a.deletion != b.deletion ||
+         finished(before) != finished(after) || find_raw(before.bytes(), "spec") != find_raw(after.bytes(), "spec") ||
+         find_raw(before.bytes(), "status.startTime") != find_raw(after.bytes(), "status.startTime") ||
          find_raw(before.bytes(), "status.nominatedNodeName") != find_raw(after.bytes(), "status.nominatedNodeName");
 }
 

@@ -1,5 +1,5 @@
-// PodForm and NodeForm: pods and nodes in the ABI's plain structs. Made once for each version of an object that is of interest
-// to a policy; the structs point into the form, which neither moves nor changes.
+// PodForm and NodeForm: pods and nodes in the ABI's plain structs. Made once for each version of an object that is of
+// interest to a policy; the structs point into the form, which neither moves nor changes.
 #pragma once
 #include <functional>
 #include <memory>
@@ -33,7 +33,8 @@ class PodForm {
   bool selects_namespaces() const { return selects_namespaces_; }
 
  private:
-  template <class T> const T* keep(std::vector<T> items);
+  template <class T>
+  const T* keep(std::vector<T> items);
   lotse_bytes keep_text(std::string text);
   const lotse_pair* pairs(const json::Value& map, size_t* count);
   lotse_term requirements(const json::Value& label_selector, const json::Value& match_label_keys);

@@ -5,8 +5,8 @@
 
 namespace lotse::sched {
 
-// One batch at a time is with the worker; the next is taken when its answers are here, so that each sees what the one before it
-// took. Bindings go on meanwhile.
+// One batch at a time is with the worker; the next is taken when its answers are here, so that each sees what the one
+// before it took. Bindings go on meanwhile.
 void Scheduler::State::pump() {
   if (stopped || asking || writes_in_flight + writes.size() >= settings.writes_in_flight_max * 4) return wait();
   const SteadyTime now = loop.clock().steady();
@@ -25,7 +25,8 @@ void Scheduler::State::pump() {
                seed = settings.seed + batches++]() mutable {
     std::vector<Answer> answers = ask(*policy, forms, seed);
     Loop& loop = self->loop;
-    loop.post([self = std::move(self), policy, batch = std::move(batch), forms = std::move(forms), answers = std::move(answers)]() mutable {
+    loop.post([self = std::move(self), policy, batch = std::move(batch), forms = std::move(forms),
+               answers = std::move(answers)]() mutable {
       self->asking = false;
       if (!self->stopped) self->on_answers(policy, std::move(batch), std::move(forms), std::move(answers));
     });
@@ -55,10 +56,13 @@ void Scheduler::State::on_answers(const lotse_scheduler* policy, std::vector<Wai
     const bool still = queue.find(uid) == batch[i].get();
     if (answers[i].kind == Answer::Kind::kAssign) {
       // It has gone while it was being placed: the room that the policy took for it is given back.
-      if (!still) tell_pod_gone(uid);
-      else assign(batch[i], forms[i], answers[i], policy);
+      if (!still)
+        tell_pod_gone(uid);
+      else
+        assign(batch[i], forms[i], answers[i], policy);
     } else if (still) {
-      answers[i].kind == Answer::Kind::kPreempt ? preempt(batch[i], forms[i], answers[i]) : refuse(batch[i], forms[i], answers[i]);
+      answers[i].kind == Answer::Kind::kPreempt ? preempt(batch[i], forms[i], answers[i])
+                                                : refuse(batch[i], forms[i], answers[i]);
     }
   }
   flush();
@@ -85,7 +89,8 @@ void Scheduler::State::refuse(const WaitingPtr& pod, const std::shared_ptr<const
   event(form->object(), "Warning", "FailedScheduling", answer.message);
   if (pod->last_message != answer.message) {
     pod->last_message = answer.message;
-    json::Value condition = json::Value::object({{"type", "PodScheduled"}, {"status", "False"}, {"reason", "Unschedulable"}, {"message", answer.message}});
+    json::Value condition = json::Value::object(
+        {{"type", "PodScheduled"}, {"status", "False"}, {"reason", "Unschedulable"}, {"message", answer.message}});
     condition.set("lastTransitionTime", format_time(loop.clock().now())).set("lastProbeTime", nullptr);
     json::Value status;
     status.set("conditions", json::Value::array({std::move(condition)}));
@@ -95,11 +100,13 @@ void Scheduler::State::refuse(const WaitingPtr& pod, const std::shared_ptr<const
 }
 
 // Room is kept on the node while its victims end.
-void Scheduler::State::preempt(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const Answer& answer) {
+void Scheduler::State::preempt(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form,
+                               const Answer& answer) {
   ++counters.preemptions;
   std::vector<ObjectPtr> on_node = store.on_node(answer.node);
   for (const std::string& uid : answer.victims) {
-    auto victim = std::find_if(on_node.begin(), on_node.end(), [&](const ObjectPtr& p) { return p->header().uid == uid; });
+    auto victim =
+        std::find_if(on_node.begin(), on_node.end(), [&](const ObjectPtr& p) { return p->header().uid == uid; });
     if (victim != on_node.end()) {
       if ((*victim)->header().deletion == WallTime{}) delete_victim(*victim, *form, answer.node);
     } else if (Waiting* other = queue.find(uid); other && !other->nominated.empty()) {
@@ -114,14 +121,17 @@ void Scheduler::State::preempt(const WaitingPtr& pod, const std::shared_ptr<cons
   refuse(pod, form, said);
 }
 
-void Scheduler::State::nominate(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const std::string& node) {
+void Scheduler::State::nominate(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form,
+                                const std::string& node) {
   if (pod->nominated == node) return;
   pod->nominated = node;
   json::Value status;
   status.set("nominatedNodeName", node.empty() ? json::Value() : json::Value(node));
   patch_status(form->object(), std::move(status));
-  if (node.empty()) tell_pod_gone(form->object()->header().uid);
-  else tell_pod(form, node);
+  if (node.empty())
+    tell_pod_gone(form->object()->header().uid);
+  else
+    tell_pod(form, node);
 }
 
 }  // namespace lotse::sched

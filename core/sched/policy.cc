@@ -6,12 +6,16 @@
 
 namespace lotse::sched {
 namespace {
-std::string text(lotse_bytes b) { return {static_cast<const char*>(b.data), b.size}; }
+std::string text(lotse_bytes b) {
+  return {static_cast<const char*>(b.data), b.size};
+}
 
 struct Sink {
   const std::vector<std::shared_ptr<const PodForm>>& pods;
   std::vector<Answer> answers;
-  Answer* first(size_t pod) { return pod < answers.size() && answers[pod].kind == Answer::Kind::kNone ? &answers[pod] : nullptr; }
+  Answer* first(size_t pod) {
+    return pod < answers.size() && answers[pod].kind == Answer::Kind::kNone ? &answers[pod] : nullptr;
+  }
   void explain(size_t pod, Answer* a, const lotse_sched_reason* reasons, size_t count) {
     std::vector<NodeReason> list;
     list.reserve(count);
@@ -24,7 +28,8 @@ struct Sink {
 };
 }  // namespace
 
-std::vector<Answer> ask(const lotse_scheduler& policy, const std::vector<std::shared_ptr<const PodForm>>& pods, uint64_t seed) {
+std::vector<Answer> ask(const lotse_scheduler& policy, const std::vector<std::shared_ptr<const PodForm>>& pods,
+                        uint64_t seed) {
   Sink sink{pods, std::vector<Answer>(pods.size())};
   std::vector<const lotse_sched_pod*> raw;
   for (const auto& p : pods) raw.push_back(&p->raw());
@@ -47,9 +52,11 @@ std::vector<Answer> ask(const lotse_scheduler& policy, const std::vector<std::sh
     for (size_t i = 0; i < victim_count; ++i) a->victims.push_back(text(victims[i]));
     s->explain(pod, a, reasons, count);
   };
-  plugin::shielded_quietly("schedule", [&] { policy.schedule(policy.base.self, raw.data(), raw.size(), seed, &answers); });
+  plugin::shielded_quietly("schedule",
+                           [&] { policy.schedule(policy.base.self, raw.data(), raw.size(), seed, &answers); });
   for (Answer& a : sink.answers)
-    if (a.kind == Answer::Kind::kNone) a.kind = Answer::Kind::kRefuse, a.message = "the scheduler policy gave no answer";
+    if (a.kind == Answer::Kind::kNone)
+      a.kind = Answer::Kind::kRefuse, a.message = "the scheduler policy gave no answer";
   return std::move(sink.answers);
 }
 

@@ -18,6 +18,7 @@ struct Answer {
 };
 
 // [worker] One answer a pod. A policy that answers twice or not at all is held to the first, or to a refusal.
-std::vector<Answer> ask(const lotse_scheduler& policy, const std::vector<std::shared_ptr<const PodForm>>& pods, uint64_t seed);
+std::vector<Answer> ask(const lotse_scheduler& policy, const std::vector<std::shared_ptr<const PodForm>>& pods,
+                        uint64_t seed);
 
 }  // namespace lotse::sched

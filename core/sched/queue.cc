@@ -4,7 +4,9 @@
 
 namespace lotse::sched {
 namespace {
-const std::string& uid_of(const Waiting& w) { return w.form->object()->header().uid; }
+const std::string& uid_of(const Waiting& w) {
+  return w.form->object()->header().uid;
+}
 }  // namespace
 
 bool Queue::Order::operator()(const WaitingPtr& a, const WaitingPtr& b) const {
@@ -14,7 +16,8 @@ bool Queue::Order::operator()(const WaitingPtr& a, const WaitingPtr& b) const {
 }
 
 Duration Queue::backoff(int attempts) {
-  return attempts > 4 ? kPodBackoffMax : std::min(kPodBackoffMax, kPodBackoffFirst * (int64_t{1} << std::max(0, attempts - 1)));
+  return attempts > 4 ? kPodBackoffMax
+                      : std::min(kPodBackoffMax, kPodBackoffFirst * (int64_t{1} << std::max(0, attempts - 1)));
 }
 
 void Queue::leave(Entry& e) {
@@ -137,8 +140,10 @@ void Queue::wake(uint32_t events, SteadyTime now) {
     if (!(e.pod->wakes & events)) continue;
     leave(e);
     SteadyTime until = e.failed + backoff(e.pod->attempts);
-    if (until <= now) enter(e, Place::kActive);
-    else enter(e, Place::kBackoff, until);
+    if (until <= now)
+      enter(e, Place::kActive);
+    else
+      enter(e, Place::kBackoff, until);
   }
   for (auto& [uid, e] : entries_)
     if (e.place == Place::kInFlight) e.happened |= events;

@@ -67,8 +67,8 @@ class Queue {
   struct Entry {
     WaitingPtr pod;
     Place place = Place::kActive;
-    SteadyTime due{};            // backoff: until; unschedulable: at the latest
-    uint32_t happened = 0;       // while in flight
+    SteadyTime due{};       // backoff: until; unschedulable: at the latest
+    uint32_t happened = 0;  // while in flight
     SteadyTime failed{};
   };
   static Duration backoff(int attempts);

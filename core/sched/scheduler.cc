@@ -4,14 +4,21 @@
 
 namespace lotse::sched {
 
-Scheduler::Scheduler(store::Store& store, api::Handler& handler, Loop& loop, Loop& worker, std::vector<PolicySlot> policies, Settings settings)
+Scheduler::Scheduler(store::Store& store, api::Handler& handler, Loop& loop, Loop& worker,
+                     std::vector<PolicySlot> policies, Settings settings)
     : state_(std::make_shared<State>(store, handler, loop, worker, std::move(policies), settings)) {}
 
-Scheduler::~Scheduler() { stop(); }
+Scheduler::~Scheduler() {
+  stop();
+}
 
-Status Scheduler::start() { return state_->start(); }
+Status Scheduler::start() {
+  return state_->start();
+}
 
-void Scheduler::stop() { state_->stop(); }
+void Scheduler::stop() {
+  state_->stop();
+}
 
 Counters Scheduler::counters() const {
   Counters c = state_->counters;

@@ -1,8 +1,8 @@
-// Scheduler: finds a node for every pod that has none. It keeps the queue, tells the policies of nodes and pods as they change,
-// asks them in batches, assumes what they answer and binds it through the API, many at a time.
+// Scheduler: finds a node for every pod that has none. It keeps the queue, tells the policies of nodes and pods as they
+// change, asks them in batches, assumes what they answer and binds it through the API, many at a time.
 //
-// Threads: all of it on `loop`, but the policies, which are called on `worker` only, one call at a time and in the order of what
-// happened. start and stop are called on `loop`.
+// Threads: all of it on `loop`, but the policies, which are called on `worker` only, one call at a time and in the
+// order of what happened. start and stop are called on `loop`.
 #pragma once
 #include <memory>
 #include <string>
@@ -16,8 +16,8 @@
 namespace lotse::sched {
 
 struct Settings {
-  size_t batch_max = 256;            // pods a call of the policy
-  size_t writes_in_flight_max = 512; // bindings and status patches
+  size_t batch_max = 256;             // pods a call of the policy
+  size_t writes_in_flight_max = 512;  // bindings and status patches
   size_t events_in_flight_max = 128;
   size_t events_queued_max = 16384;  // beyond, events are dropped
   uint64_t seed = 1;
@@ -36,7 +36,8 @@ struct Counters {
 
 class Scheduler {
  public:
-  Scheduler(store::Store& store, api::Handler& handler, Loop& loop, Loop& worker, std::vector<PolicySlot> policies, Settings settings = {});
+  Scheduler(store::Store& store, api::Handler& handler, Loop& loop, Loop& worker, std::vector<PolicySlot> policies,
+            Settings settings = {});
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;

@@ -15,7 +15,8 @@ namespace lotse::sched {
 
 class Scheduler::State : public std::enable_shared_from_this<State> {
  public:
-  State(store::Store& store, api::Handler& handler, Loop& loop, Loop& worker, std::vector<PolicySlot> policies, Settings settings);
+  State(store::Store& store, api::Handler& handler, Loop& loop, Loop& worker, std::vector<PolicySlot> policies,
+        Settings settings);
 
   // follow.cc: what happens in the cluster
   Status start();
@@ -40,9 +41,10 @@ class Scheduler::State : public std::enable_shared_from_this<State> {
   // place.cc: batches and answers
   void pump();
   void wait();
-  void on_answers(const lotse_scheduler* policy, std::vector<WaitingPtr> batch, std::vector<std::shared_ptr<const PodForm>> forms,
-                  std::vector<Answer> answers);
-  void assign(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const Answer& answer, const lotse_scheduler* policy);
+  void on_answers(const lotse_scheduler* policy, std::vector<WaitingPtr> batch,
+                  std::vector<std::shared_ptr<const PodForm>> forms, std::vector<Answer> answers);
+  void assign(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const Answer& answer,
+              const lotse_scheduler* policy);
   void refuse(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const Answer& answer);
   void preempt(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const Answer& answer);
   void nominate(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const std::string& node);
@@ -51,7 +53,8 @@ class Scheduler::State : public std::enable_shared_from_this<State> {
   void send(api::Request request, std::function<void(Status)> done);
   void send_next();
   void bind(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const std::string& node);
-  void bound(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const std::string& node, const Status& status);
+  void bound(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const std::string& node,
+             const Status& status);
   void patch_status(const ObjectPtr& pod, json::Value status);
   void delete_victim(const ObjectPtr& victim, const PodForm& preemptor, const std::string& node);
   void event(const ObjectPtr& about, const char* type, const char* reason, std::string message);
@@ -70,10 +73,10 @@ class Scheduler::State : public std::enable_shared_from_this<State> {
   Queue queue;
   Counters counters;
   bool stopped = false;
-  bool asking = false;          // a batch is with the worker
-  uint32_t happened = 0;        // Wake bits gathered while the ring is read
+  bool asking = false;    // a batch is with the worker
+  uint32_t happened = 0;  // Wake bits gathered while the ring is read
   uint64_t batches = 0;
-  std::vector<std::function<void()>> told;  // for the worker, in order
+  std::vector<std::function<void()>> told;               // for the worker, in order
   std::unordered_map<std::string, std::string> assumed;  // uid -> node, until the binding is seen
   std::unordered_set<std::string> nodes, pods;           // names and uids that the policies know
   std::unordered_set<std::string> selecting;             // "ns/name" of pods that select namespaces

@@ -1,5 +1,5 @@
-// What the policies are told. Everything goes to the worker in the order in which it happened, in one piece for what was read from the
-// ring at once.
+// What the policies are told. Everything goes to the worker in the order in which it happened, in one piece for what
+// was read from the ring at once.
 #include <algorithm>
 
 #include "core/plugin/shield.h"
@@ -28,7 +28,8 @@ bool Scheduler::State::breaks_budget(const ObjectHeader& pod) const {
   });
 }
 
-void Scheduler::State::tell_pod(std::shared_ptr<const PodForm> form, const std::string& node, const lotse_scheduler* except) {
+void Scheduler::State::tell_pod(std::shared_ptr<const PodForm> form, const std::string& node,
+                                const lotse_scheduler* except) {
   pods.insert(form->object()->header().uid);
   const bool breaks = !budgets.empty() && breaks_budget(form->object()->header());
   told.push_back([form = std::move(form), node, breaks, except, all = &policies, self = shared_from_this()] {

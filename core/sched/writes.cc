@@ -37,7 +37,8 @@ void Scheduler::State::send_next() {
   }
 }
 
-void Scheduler::State::bind(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const std::string& node) {
+void Scheduler::State::bind(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form,
+                            const std::string& node) {
   const ObjectHeader& h = form->object()->header();
   json::Value body = json::Value::object({{"apiVersion", "v1"}, {"kind", "Binding"}});
   body.set("metadata", json::Value::object({{"name", h.name}, {"namespace", h.ns}, {"uid", h.uid}}));
@@ -48,7 +49,8 @@ void Scheduler::State::bind(const WaitingPtr& pod, const std::shared_ptr<const P
   send(std::move(r), [this, pod, form, node](const Status& s) { bound(pod, form, node, s); });
 }
 
-void Scheduler::State::bound(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const std::string& node, const Status& status) {
+void Scheduler::State::bound(const WaitingPtr& pod, const std::shared_ptr<const PodForm>& form, const std::string& node,
+                             const Status& status) {
   const ObjectHeader& h = form->object()->header();
   if (status.ok()) {
     ++counters.scheduled;
@@ -80,7 +82,8 @@ void Scheduler::State::patch_status(const ObjectPtr& pod, json::Value status) {
 }
 
 void Scheduler::State::delete_victim(const ObjectPtr& victim, const PodForm& preemptor, const std::string& node) {
-  json::Value condition = json::Value::object({{"type", "DisruptionTarget"}, {"status", "True"}, {"reason", "PreemptionByScheduler"}});
+  json::Value condition =
+      json::Value::object({{"type", "DisruptionTarget"}, {"status", "True"}, {"reason", "PreemptionByScheduler"}});
   condition.set("message", std::string(preemptor.scheduler()) + ": preempting to accommodate a higher priority pod");
   condition.set("lastTransitionTime", format_time(loop.clock().now()));
   json::Value status;
@@ -109,7 +112,8 @@ void Scheduler::State::send_events() {
     QueuedEvent e = std::move(events.front());
     events.pop_front();
     const ObjectHeader& h = e.about->header();
-    json::Value involved = json::Value::object({{"apiVersion", "v1"}, {"kind", "Pod"}, {"namespace", h.ns}, {"name", h.name}, {"uid", h.uid}});
+    json::Value involved = json::Value::object(
+        {{"apiVersion", "v1"}, {"kind", "Pod"}, {"namespace", h.ns}, {"name", h.name}, {"uid", h.uid}});
     involved.set("resourceVersion", std::to_string(e.about->revision()));
     json::Value body = json::Value::object({{"type", e.type}, {"reason", e.reason}, {"message", std::move(e.message)}});
     body.set("involvedObject", std::move(involved));

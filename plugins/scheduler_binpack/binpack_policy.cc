@@ -21,10 +21,12 @@ scheduling::Profile binpack_profile() {
   return p;
 }
 
-BinpackPolicy::BinpackPolicy(const sdk::Host& host, const sdk::Config& config) : PolicyPlugin(host, configured(config)) {}
+BinpackPolicy::BinpackPolicy(const sdk::Host& host, const sdk::Config& config)
+    : PolicyPlugin(host, configured(config)) {}
 
 std::vector<lotse_key> BinpackPolicy::keys() {
-  return {sdk::Key::boolean("preemption", "evict less important pods for a pod that fits nowhere else").fallback("true")};
+  return {
+      sdk::Key::boolean("preemption", "evict less important pods for a pod that fits nowhere else").fallback("true")};
 }
 
 }  // namespace lotse::scheduler_binpack

@@ -14,7 +14,9 @@ DefaultPolicy::DefaultPolicy(const sdk::Host& host, const sdk::Config& config) :
 
 std::vector<lotse_key> DefaultPolicy::keys() {
   return {
-      sdk::Key::boolean("owner_spread", "spread pods without constraints of their own over nodes and zones, by their owner").fallback("true"),
+      sdk::Key::boolean("owner_spread",
+                        "spread pods without constraints of their own over nodes and zones, by their owner")
+          .fallback("true"),
       sdk::Key::boolean("preemption", "evict less important pods for a pod that fits nowhere else").fallback("true"),
   };
 }

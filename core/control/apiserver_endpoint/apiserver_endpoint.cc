@@ -29,7 +29,8 @@ std::vector<std::string> ApiserverEndpointController::keys(const store::Event& e
   return {};
 }
 
-json::Value ApiserverEndpointController::service(std::string_view name, uint64_t nth, json::Value labels, json::Value ports) const {
+json::Value ApiserverEndpointController::service(std::string_view name, uint64_t nth, json::Value labels,
+                                                 json::Value ports) const {
   json::Value v, ips = json::Value::array();
   v["metadata"].set("name", name).set("labels", std::move(labels));
   for (const std::string& cidr : service_cidrs_)
@@ -52,7 +53,8 @@ void ApiserverEndpointController::ensure(const Kind& kind, json::Value wanted, c
   }
   const json::Value have = old->value();
   if (contains(have, wanted)) return;
-  if (kind.resource == kServices.resource) return;  // addresses cannot be changed; an operator may have changed the rest
+  if (kind.resource == kServices.resource)
+    return;  // addresses cannot be changed; an operator may have changed the rest
   out->actions.push_back(update(kind, json::merge_patch(have, wanted)));
 }
 
@@ -63,14 +65,17 @@ Outcome ApiserverEndpointController::reconcile(const std::string& key, const Vie
     auto port = [](const char* name, const char* protocol) {
       return Value::object({{"name", name}, {"port", 53}, {"targetPort", 53}, {"protocol", protocol}});
     };
-    Value labels = Value::object({{"k8s-app", "kube-dns"}, {"kubernetes.io/cluster-service", "true"}, {"kubernetes.io/name", "CoreDNS"}});
-    Value v = service("kube-dns", kTenth, std::move(labels), Value::array({port("dns", "UDP"), port("dns-tcp", "TCP")}));
+    Value labels = Value::object(
+        {{"k8s-app", "kube-dns"}, {"kubernetes.io/cluster-service", "true"}, {"kubernetes.io/name", "CoreDNS"}});
+    Value v =
+        service("kube-dns", kTenth, std::move(labels), Value::array({port("dns", "UDP"), port("dns-tcp", "TCP")}));
     v["metadata"].set("namespace", "kube-system");
     ensure(kServices, std::move(v), view, &out);
     return out;
   }
   Value https = Value::object({{"name", "https"}, {"port", 443}, {"targetPort", port_}, {"protocol", "TCP"}});
-  Value v = service("kubernetes", kFirst, Value::object({{"component", "apiserver"}, {"provider", "kubernetes"}}), Value::array({https}));
+  Value v = service("kubernetes", kFirst, Value::object({{"component", "apiserver"}, {"provider", "kubernetes"}}),
+                    Value::array({https}));
   v["metadata"].set("namespace", "default");
   ensure(kServices, std::move(v), view, &out);
 
@@ -78,7 +83,8 @@ Outcome ApiserverEndpointController::reconcile(const std::string& key, const Vie
   Value endpoints;
   endpoints["metadata"] = Value::object({{"name", "kubernetes"}, {"namespace", "default"}});
   endpoints["metadata"].set("labels", Value::object({{"endpointslice.kubernetes.io/skip-mirror", "true"}}));
-  Value subset = Value::object({{"addresses", Value::array({Value::object({{"ip", address_}})})}, {"ports", Value::array({real})}});
+  Value subset = Value::object(
+      {{"addresses", Value::array({Value::object({{"ip", address_}})})}, {"ports", Value::array({real})}});
   endpoints.set("subsets", Value::array({std::move(subset)}));
   ensure(kEndpoints, std::move(endpoints), view, &out);
 

@@ -1,5 +1,5 @@
-// apiserver-endpoint: the Service `kubernetes` with where the API is reached, and the Service `kube-dns`, whose address the
-// nodes' own DNS answers on (so it has no endpoints).
+// apiserver-endpoint: the Service `kubernetes` with where the API is reached, and the Service `kube-dns`, whose address
+// the nodes' own DNS answers on (so it has no endpoints).
 #pragma once
 #include "core/control/all.h"
 #include "core/control/kinds.h"

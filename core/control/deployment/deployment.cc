@@ -28,7 +28,8 @@ std::vector<std::string> DeploymentController::keys(const store::Event& event, c
   if (event.type != store::Event::Type::kDeleted && !event.object->header().controller())
     for (const ObjectPtr& d : view.list(kDeployments.name(), event.key.ns, LabelSelector::everything())) {
       auto selector = LabelSelector::from_value(d->value()["spec"]["selector"]);
-      if (selector.ok() && !selector->empty() && selector->matches(event.object->header().labels)) keys.push_back(key_of(*d));
+      if (selector.ok() && !selector->empty() && selector->matches(event.object->header().labels))
+        keys.push_back(key_of(*d));
     }
   return keys;
 }
@@ -40,11 +41,13 @@ Outcome DeploymentController::reconcile(const std::string& key, const View& view
   return deployment::Rollout(d, view, now).run();
 }
 
-std::vector<Action> DeploymentController::failed(const std::string& key, const Action& action, const Status& why, const View& view,
-                                                 WallTime now) {
+std::vector<Action> DeploymentController::failed(const std::string& key, const Action& action, const Status& why,
+                                                 const View& view, WallTime now) {
   auto [ns, name] = split_key(key);
   ObjectPtr d = view.get(kDeployments.name(), ns, name);
-  if (!d || action.resource != "replicasets" || action.verb != api::Verb::kCreate || why.reason == Reason::kAlreadyExists) return {};
+  if (!d || action.resource != "replicasets" || action.verb != api::Verb::kCreate ||
+      why.reason == Reason::kAlreadyExists)
+    return {};
   std::string message = "Failed to create new replica set \"" + action.name + "\": " + why.message;
   std::vector<Action> out;
   out.push_back(event(d, "Warning", "ReplicaSetCreateError", message));

@@ -11,7 +11,8 @@ class DeploymentController : public Controller {
   std::vector<store::ResourceName> resources() const override;
   std::vector<std::string> keys(const store::Event& event, const View& view) override;
   Outcome reconcile(const std::string& key, const View& view, WallTime now) override;
-  std::vector<Action> failed(const std::string& key, const Action& action, const Status& why, const View& view, WallTime now) override;
+  std::vector<Action> failed(const std::string& key, const Action& action, const Status& why, const View& view,
+                             WallTime now) override;
 };
 
 }  // namespace lotse::control

@@ -60,8 +60,8 @@ bool Rollout::scale(Set* set, int64_t to) {
   out_.actions.push_back(update(kReplicaSets, set->value));
   if (from != to)
     out_.actions.push_back(event(deployment_, "Normal", "ScalingReplicaSet",
-                                 std::string(to > from ? "Scaled up" : "Scaled down") + " replica set " + set->name() + " from " +
-                                     std::to_string(from) + " to " + std::to_string(to)));
+                                 std::string(to > from ? "Scaled up" : "Scaled down") + " replica set " + set->name() +
+                                     " from " + std::to_string(from) + " to " + std::to_string(to)));
   return from != to;
 }
 

@@ -20,23 +20,33 @@ json::Value without_hash(json::Value pod_template) {
     labels->erase(kTemplateHash);
     if (labels->empty()) pod_template["metadata"].erase("labels");
   }
-  if (std::as_const(pod_template)["metadata"].empty()) pod_template.erase("metadata");
-  else pod_template["metadata"].erase("creationTimestamp");
+  if (std::as_const(pod_template)["metadata"].empty())
+    pod_template.erase("metadata");
+  else
+    pod_template["metadata"].erase("creationTimestamp");
   if (std::as_const(pod_template)["metadata"].empty()) pod_template.erase("metadata");
   return pod_template;
 }
 
 // The Deployment's annotations go onto its sets, except these.
 bool copied(std::string_view annotation) {
-  static const std::set<std::string_view> kOwn = {"kubectl.kubernetes.io/last-applied-configuration", kRevision, kRevisionHistory,
-                                                  kDesiredReplicas, kMaxReplicas, "deprecated.deployment.rollback.to"};
+  static const std::set<std::string_view> kOwn = {"kubectl.kubernetes.io/last-applied-configuration",
+                                                  kRevision,
+                                                  kRevisionHistory,
+                                                  kDesiredReplicas,
+                                                  kMaxReplicas,
+                                                  "deprecated.deployment.rollback.to"};
   return !kOwn.contains(annotation);
 }
 }  // namespace
 
-int64_t Set::revision() const { return number(value["metadata"]["annotations"][kRevision].str()); }
+int64_t Set::revision() const {
+  return number(value["metadata"]["annotations"][kRevision].str());
+}
 
-bool same_template(const json::Value& a, const json::Value& b) { return without_hash(a) == without_hash(b); }
+bool same_template(const json::Value& a, const json::Value& b) {
+  return without_hash(a) == without_hash(b);
+}
 
 std::string template_hash(const json::Value& pod_template, int64_t collisions) {
   std::string text = json::write(without_hash(pod_template)) + (collisions ? std::to_string(collisions) : "");
@@ -57,8 +67,10 @@ void Rollout::claim() {
   for (const ObjectPtr& rs : view_.owned_by(uid, kReplicaSets.name())) {
     const OwnerRef* owner = rs->header().controller();
     if (!owner || owner->uid != uid) continue;
-    if (selector->matches(rs->header().labels)) mine.push_back(rs);
-    else if (!deleting) out_.actions.push_back(release(kReplicaSets, *rs, *deployment_));
+    if (selector->matches(rs->header().labels))
+      mine.push_back(rs);
+    else if (!deleting)
+      out_.actions.push_back(release(kReplicaSets, *rs, *deployment_));
   }
   if (!deleting)
     for (const ObjectPtr& rs : view_.list(kReplicaSets.name(), deployment_->header().ns, *selector)) {
@@ -132,13 +144,14 @@ bool Rollout::sync_new_set(bool create_it) {
     out_.actions.push_back(update(kReplicaSets, new_set_->value));
     return true;
   }
-  if (set_deployment_revision(std::string(std::as_const(new_set_->value)["metadata"]["annotations"][kRevision].str()))) {
+  if (set_deployment_revision(
+          std::string(std::as_const(new_set_->value)["metadata"]["annotations"][kRevision].str()))) {
     out_.actions.push_back(update(kDeployments, v_));
     return true;
   }
   if (has_deadline() && !find_condition(std::as_const(v_)["status"], "Progressing")) {
-    set_condition(&v_["status"], "Progressing", "True", "FoundNewReplicaSet", "Found new replica set \"" + new_set_->name() + "\"",
-                  now_, true);
+    set_condition(&v_["status"], "Progressing", "True", "FoundNewReplicaSet",
+                  "Found new replica set \"" + new_set_->name() + "\"", now_, true);
   }
   return false;
 }
@@ -164,7 +177,8 @@ bool Rollout::create_new_set() {
   selector["matchLabels"].set(kTemplateHash, hash);
   const int64_t replicas = new_set_replicas();
   rs["spec"].set("replicas", replicas).set("selector", std::move(selector)).set("template", std::move(pods));
-  if (int64_t min_ready = std::as_const(v_)["spec"]["minReadySeconds"].integer()) rs["spec"].set("minReadySeconds", min_ready);
+  if (int64_t min_ready = std::as_const(v_)["spec"]["minReadySeconds"].integer())
+    rs["spec"].set("minReadySeconds", min_ready);
   annotate(&made, true);
   out_.actions.push_back(create(kReplicaSets, deployment_->header().ns, rs));
   if (replicas > 0)
@@ -174,15 +188,18 @@ bool Rollout::create_new_set() {
   if (set_deployment_revision(revision)) {
     json::Value patch;
     patch["metadata"]["annotations"].set(kRevision, revision);
-    out_.actions.push_back(merge_patch(kDeployments, deployment_->header().ns, deployment_->header().name, std::move(patch)));
+    out_.actions.push_back(
+        merge_patch(kDeployments, deployment_->header().ns, deployment_->header().name, std::move(patch)));
   }
   if (has_deadline()) {
     // As a patch: the resourceVersion at hand has just become an old one.
     json::Value status = std::as_const(v_)["status"];
-    if (set_condition(&status, "Progressing", "True", "NewReplicaSetCreated", "Created new replica set \"" + name + "\"", now_, true)) {
+    if (set_condition(&status, "Progressing", "True", "NewReplicaSetCreated",
+                      "Created new replica set \"" + name + "\"", now_, true)) {
       json::Value patch;
       patch["status"].set("conditions", std::as_const(status)["conditions"]);
-      out_.actions.push_back(merge_patch(kDeployments, deployment_->header().ns, deployment_->header().name, std::move(patch), "status"));
+      out_.actions.push_back(
+          merge_patch(kDeployments, deployment_->header().ns, deployment_->header().name, std::move(patch), "status"));
     }
   }
   return true;

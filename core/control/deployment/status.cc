@@ -31,8 +31,10 @@ void Rollout::fill_status(json::Value* status) const {
   const int64_t missing = std::max<int64_t>(0, wanted_total() - available);
   // Zero is written only where something else stood.
   auto number = [&](const char* field, int64_t n) {
-    if (n != 0) status->set(field, n);
-    else status->erase(field);
+    if (n != 0)
+      status->set(field, n);
+    else
+      status->erase(field);
   };
   status->set("observedGeneration", v_["metadata"]["generation"].integer());
   number("replicas", status_total("replicas"));
@@ -42,9 +44,11 @@ void Rollout::fill_status(json::Value* status) const {
   number("unavailableReplicas", missing);
   number("terminatingReplicas", status_total("terminatingReplicas"));
   if (available >= want() - limits(v_).unavailable)
-    set_condition(status, "Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.", now_, true);
+    set_condition(status, "Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.", now_,
+                  true);
   else
-    set_condition(status, "Available", "False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.", now_, true);
+    set_condition(status, "Available", "False", "MinimumReplicasUnavailable",
+                  "Deployment does not have minimum availability.", now_, true);
 }
 
 bool Rollout::complete(const json::Value& status) const {
@@ -56,7 +60,8 @@ bool Rollout::complete(const json::Value& status) const {
 bool Rollout::progressing(const json::Value& status) const {
   auto old_replicas = [](const json::Value& s) { return s["replicas"].integer() - s["updatedReplicas"].integer(); };
   const json::Value& before = original_status_;
-  return status["updatedReplicas"].integer() > before["updatedReplicas"].integer() || old_replicas(status) < old_replicas(before) ||
+  return status["updatedReplicas"].integer() > before["updatedReplicas"].integer() ||
+         old_replicas(status) < old_replicas(before) ||
          status["readyReplicas"].integer() > before["readyReplicas"].integer() ||
          status["availableReplicas"].integer() > before["availableReplicas"].integer();
 }
@@ -76,30 +81,36 @@ void Rollout::progress_condition(json::Value* status) {
   }
   const json::Value* current = find_condition(*status, "Progressing");
   const json::Value& s = *status;
-  const bool done_before = s["replicas"].integer() == s["updatedReplicas"].integer() && current && (*current)["reason"].str() == "NewReplicaSetAvailable";
+  const bool done_before = s["replicas"].integer() == s["updatedReplicas"].integer() && current &&
+                           (*current)["reason"].str() == "NewReplicaSetAvailable";
   if (done_before) return;
   if (complete(*status)) {
-    set_condition(status, "Progressing", "True", "NewReplicaSetAvailable", subject() + " has successfully progressed.", now_, true);
+    set_condition(status, "Progressing", "True", "NewReplicaSetAvailable", subject() + " has successfully progressed.",
+                  now_, true);
   } else if (progressing(*status)) {
     // Each step forward begins the deadline anew.
-    json::Value since = current && (*current)["status"].str() == "True" ? (*current)["lastTransitionTime"] : json::Value();
+    json::Value since =
+        current && (*current)["status"].str() == "True" ? (*current)["lastTransitionTime"] : json::Value();
     remove_condition(status, "Progressing");
     set_condition(status, "Progressing", "True", "ReplicaSetUpdated", subject() + " is progressing.", now_, true);
     if (!since.is_null())
       for (json::Value& c : (*status)["conditions"].array_items())
         if (std::as_const(c)["type"].str() == "Progressing") c.set("lastTransitionTime", since);
   } else if (timed_out(*status)) {
-    set_condition(status, "Progressing", "False", "ProgressDeadlineExceeded", subject() + " has timed out progressing.", now_, true);
+    set_condition(status, "Progressing", "False", "ProgressDeadlineExceeded", subject() + " has timed out progressing.",
+                  now_, true);
   }
 }
 
 // What the sets say of pods that could not be made is said of the Deployment too.
-static void copy_failure(const std::vector<std::unique_ptr<Set>>& sets, const Set* new_set, json::Value* status, WallTime now) {
+static void copy_failure(const std::vector<std::unique_ptr<Set>>& sets, const Set* new_set, json::Value* status,
+                         WallTime now) {
   const json::Value* found = new_set ? find_condition(new_set->value["status"], "ReplicaFailure") : nullptr;
   for (const auto& s : sets)
     if (!found) found = find_condition(s->value["status"], "ReplicaFailure");
   if (found)
-    set_condition(status, "ReplicaFailure", (*found)["status"].str(), (*found)["reason"].str(), (*found)["message"].str(), now, true);
+    set_condition(status, "ReplicaFailure", (*found)["status"].str(), (*found)["reason"].str(),
+                  (*found)["message"].str(), now, true);
   else
     remove_condition(status, "ReplicaFailure");
 }
@@ -121,7 +132,8 @@ void Rollout::sync_rollout_status() {
   if (has_deadline() && c && !complete(status) && (*c)["reason"].str() != "ProgressDeadlineExceeded") {
     auto since = parse_time((*c)["lastUpdateTime"].str());
     if (since.ok()) {
-      Duration left = *since + std::chrono::seconds(std::as_const(v_)["spec"]["progressDeadlineSeconds"].integer()) - now_;
+      Duration left =
+          *since + std::chrono::seconds(std::as_const(v_)["spec"]["progressDeadlineSeconds"].integer()) - now_;
       out_.again = std::max(left, Duration(0)) + std::chrono::seconds(1);
     }
   }

@@ -7,7 +7,11 @@
 namespace lotse::control::deployment {
 
 Rollout::Rollout(ObjectPtr deployment, const View& view, WallTime now)
-    : deployment_(std::move(deployment)), view_(view), now_(now), v_(deployment_->value()), original_status_(std::as_const(v_)["status"]) {}
+    : deployment_(std::move(deployment)),
+      view_(view),
+      now_(now),
+      v_(deployment_->value()),
+      original_status_(std::as_const(v_)["status"]) {}
 
 Outcome Rollout::run() {
   auto selector = LabelSelector::from_value(std::as_const(v_)["spec"]["selector"]);
@@ -17,6 +21,8 @@ Outcome Rollout::run() {
     return std::move(out_);
   }
   claim();
+  // What is adopted may be the very set that would be made: first that, then the rest.
+  if (!out_.actions.empty()) return std::move(out_);
   find_new_set();
   if (deployment_->header().deletion != WallTime{}) {
     sync_rollout_status();

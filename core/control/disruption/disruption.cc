@@ -23,14 +23,17 @@ std::optional<int64_t> expected(const std::vector<ObjectPtr>& pods, const View& 
   int64_t sum = 0;
   for (const ObjectPtr& pod : pods) {
     const OwnerRef* owner = pod->header().controller();
-    ObjectPtr set = owner && owner->kind == "ReplicaSet" ? view.get(kReplicaSets.name(), pod->header().ns, owner->name) : nullptr;
+    ObjectPtr set =
+        owner && owner->kind == "ReplicaSet" ? view.get(kReplicaSets.name(), pod->header().ns, owner->name) : nullptr;
     if (!set || set->header().uid != owner->uid) {
       *why = "found no controller ref for pod \"" + pod->header().name + "\"";
       return std::nullopt;
     }
     ObjectPtr scaled = set;
     if (const OwnerRef* above = set->header().controller(); above && above->kind == "Deployment")
-      if (ObjectPtr d = view.get(kDeployments.name(), set->header().ns, above->name); d && d->header().uid == above->uid) scaled = d;
+      if (ObjectPtr d = view.get(kDeployments.name(), set->header().ns, above->name);
+          d && d->header().uid == above->uid)
+        scaled = d;
     if (counted.insert(scaled->header().uid).second) sum += scaled->value()["spec"]["replicas"].integer(1);
   }
   return sum;
@@ -74,8 +77,10 @@ Outcome DisruptionController::reconcile(const std::string& key, const View& view
   if (!max.is_null() || min.is_string()) {
     auto sum = expected(pods, view, &why);
     total = sum.value_or(0);
-    if (!max.is_null()) desired = total - (max.is_string() ? percent_of(max.str(), total) : max.integer());
-    else desired = percent_of(min.str(), total);
+    if (!max.is_null())
+      desired = total - (max.is_string() ? percent_of(max.str(), total) : max.integer());
+    else
+      desired = percent_of(min.str(), total);
   } else {
     desired = min.integer();
   }
@@ -90,7 +95,8 @@ Outcome DisruptionController::reconcile(const std::string& key, const View& view
     ObjectPtr still = view.get(kPods.name(), ns, pod);
     if (!time.ok() || !still || still->header().deletion != WallTime{}) continue;
     if (*time + kEvictionLasts < now) {
-      out.actions.push_back(event(still, "Warning", "NotDeleted", "Pod was expected by PDB " + key + " to be deleted but it wasn't"));
+      out.actions.push_back(
+          event(still, "Warning", "NotDeleted", "Pod was expected by PDB " + key + " to be deleted but it wasn't"));
       continue;
     }
     evicted.set(pod, at);
@@ -104,18 +110,27 @@ Outcome DisruptionController::reconcile(const std::string& key, const View& view
     healthy += f.ready && !f.terminating && !going.contains(pod->header().name);
   }
   const int64_t allowed = total <= 0 || !why.empty() ? 0 : std::max<int64_t>(0, healthy - desired);
-  status.set("currentHealthy", healthy).set("desiredHealthy", desired).set("expectedPods", total).set("disruptionsAllowed", allowed);
+  status.set("currentHealthy", healthy)
+      .set("desiredHealthy", desired)
+      .set("expectedPods", total)
+      .set("disruptionsAllowed", allowed);
   status.set("observedGeneration", v["metadata"]["generation"].integer());
-  if (evicted.empty()) status.erase("disruptedPods");
-  else status.set("disruptedPods", std::move(evicted));
+  if (evicted.empty())
+    status.erase("disruptedPods");
+  else
+    status.set("disruptedPods", std::move(evicted));
   if (!why.empty()) {
-    out.actions.push_back(event(pdb, "Warning", "CalculateExpectedPodCountFailed", "Failed to calculate the number of expected pods: " + why));
+    out.actions.push_back(event(pdb, "Warning", "CalculateExpectedPodCountFailed",
+                                "Failed to calculate the number of expected pods: " + why));
     set_condition(&status, "DisruptionAllowed", "False", "SyncFailed", why, now);
   } else {
-    set_condition(&status, "DisruptionAllowed", allowed > 0 ? "True" : "False", allowed > 0 ? "SufficientPods" : "InsufficientPods", "", now);
+    set_condition(&status, "DisruptionAllowed", allowed > 0 ? "True" : "False",
+                  allowed > 0 ? "SufficientPods" : "InsufficientPods", "", now);
   }
-  if (const json::Value* c = find_condition(status, "DisruptionAllowed"); c && (*c)["observedGeneration"] != v["metadata"]["generation"])
-    for (json::Value& made : status["conditions"].array_items()) made.set("observedGeneration", v["metadata"]["generation"].integer());
+  if (const json::Value* c = find_condition(status, "DisruptionAllowed");
+      c && (*c)["observedGeneration"] != v["metadata"]["generation"])
+    for (json::Value& made : status["conditions"].array_items())
+      made.set("observedGeneration", v["metadata"]["generation"].integer());
   if (status == v["status"]) {
     std::erase_if(out.actions, [](const Action& a) { return a.optional; });  // said already
     return out;

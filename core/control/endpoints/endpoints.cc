@@ -72,7 +72,9 @@ Value subsets_of(const std::vector<ServicePod>& pods, const Value& service, bool
 }
 }  // namespace
 
-std::vector<store::ResourceName> EndpointsController::resources() const { return {kServices.name(), kPods.name(), kEndpoints.name()}; }
+std::vector<store::ResourceName> EndpointsController::resources() const {
+  return {kServices.name(), kPods.name(), kEndpoints.name()};
+}
 
 std::vector<std::string> EndpointsController::keys(const store::Event& event, const View& view) {
   if (event.key.resource == kPods.name()) return services_of_pod(event, view);
@@ -103,10 +105,14 @@ Outcome EndpointsController::reconcile(const std::string& key, const View& view,
     return out;
   Value changed = old ? have : Value::object();
   changed["metadata"].set("name", name).set("namespace", ns).set("labels", std::move(labels));
-  if (over) changed["metadata"]["annotations"].set(kOverCapacity, "truncated");
-  else if (old && have["metadata"]["annotations"].has(kOverCapacity)) changed["metadata"]["annotations"].erase(kOverCapacity);
-  if (subsets.empty()) changed.erase("subsets");
-  else changed.set("subsets", std::move(subsets));
+  if (over)
+    changed["metadata"]["annotations"].set(kOverCapacity, "truncated");
+  else if (old && have["metadata"]["annotations"].has(kOverCapacity))
+    changed["metadata"]["annotations"].erase(kOverCapacity);
+  if (subsets.empty())
+    changed.erase("subsets");
+  else
+    changed.set("subsets", std::move(subsets));
   out.actions.push_back(old ? update(kEndpoints, std::move(changed)) : create(kEndpoints, ns, std::move(changed)));
   return out;
 }

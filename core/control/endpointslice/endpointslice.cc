@@ -35,7 +35,8 @@ struct Step {
   size_t kept = 0;  // slices that are there in the end
 
   void run();
-  void reconcile_type(const char* type, bool v6, const std::vector<ServicePod>& pods, const std::vector<ObjectPtr>& slices);
+  void reconcile_type(const char* type, bool v6, const std::vector<ServicePod>& pods,
+                      const std::vector<ObjectPtr>& slices);
   void fill(const char* type, Bucket& bucket, std::vector<Slice> slices);
   void make(const char* type, const Value& ports, std::vector<Value> endpoints);
   void write(Slice& slice);
@@ -55,7 +56,9 @@ Value Step::labels() const {
 Value Step::endpoint(const ServicePod& pod, const std::string& ip) const {
   const bool publish = v["spec"]["publishNotReadyAddresses"].boolean();
   Value e = Value::object({{"addresses", Value::array({ip})}, {"targetRef", target_ref(*pod.object)}});
-  e.set("conditions", Value::object({{"ready", publish || (pod.ready && !pod.terminating)}, {"serving", pod.ready}, {"terminating", pod.terminating}}));
+  e.set("conditions", Value::object({{"ready", publish || (pod.ready && !pod.terminating)},
+                                     {"serving", pod.ready},
+                                     {"terminating", pod.terminating}}));
   if (!pod.node.empty()) {
     e.set("nodeName", pod.node);
     ObjectPtr node = view.get(kNodes.name(), "", pod.node);
@@ -126,17 +129,22 @@ void Step::fill(const char* type, Bucket& bucket, std::vector<Slice> slices) {
   }
   while (!rest.empty()) {
     size_t n = std::min(rest.size(), kEndpointsMax);
-    make(type, bucket.ports, {std::make_move_iterator(rest.end() - static_cast<long>(n)), std::make_move_iterator(rest.end())});
+    make(type, bucket.ports,
+         {std::make_move_iterator(rest.end() - static_cast<long>(n)), std::make_move_iterator(rest.end())});
     rest.resize(rest.size() - n);
   }
   for (Slice& s : slices) {
-    if (count(s) > 0) write(s);
-    else if (s.changed || kept > 0) out.actions.push_back(remove(kEndpointSlices, *s.object));
-    else write(s);  // an empty one stays as a sign that somebody looks after this Service
+    if (count(s) > 0)
+      write(s);
+    else if (s.changed || kept > 0)
+      out.actions.push_back(remove(kEndpointSlices, *s.object));
+    else
+      write(s);  // an empty one stays as a sign that somebody looks after this Service
   }
 }
 
-void Step::reconcile_type(const char* type, bool v6, const std::vector<ServicePod>& pods, const std::vector<ObjectPtr>& existing) {
+void Step::reconcile_type(const char* type, bool v6, const std::vector<ServicePod>& pods,
+                          const std::vector<ObjectPtr>& existing) {
   std::map<std::string, Bucket> buckets;
   for (const ServicePod& pod : pods) {
     auto ip = std::find_if(pod.ips.begin(), pod.ips.end(), [&](auto& i) { return is_v6(i) == v6; });
@@ -160,16 +168,20 @@ void Step::reconcile_type(const char* type, bool v6, const std::vector<ServicePo
   }
   for (auto& [key, rest] : slices)
     for (Slice& s : rest) {
-      const bool placeholder = kept == before && std::as_const(s.value)["endpoints"].empty() && std::as_const(s.value)["ports"].empty();
-      if (placeholder) write(s);
-      else out.actions.push_back(remove(kEndpointSlices, *s.object));
+      const bool placeholder =
+          kept == before && std::as_const(s.value)["endpoints"].empty() && std::as_const(s.value)["ports"].empty();
+      if (placeholder)
+        write(s);
+      else
+        out.actions.push_back(remove(kEndpointSlices, *s.object));
     }
   if (kept == before) make(type, Value::array(), {});
 }
 
 void Step::run() {
   std::vector<ObjectPtr> slices;
-  auto selector = LabelSelector::parse(std::string(kServiceName) + "=" + service->header().name + "," + kManagedBy + "=" + kManager);
+  auto selector = LabelSelector::parse(std::string(kServiceName) + "=" + service->header().name + "," + kManagedBy +
+                                       "=" + kManager);
   for (const ObjectPtr& s : view.list(kEndpointSlices.name(), service->header().ns, *selector))
     if (s->header().deletion == WallTime{}) slices.push_back(s);
   std::vector<ServicePod> pods = pods_of_service(*service, v, view);
@@ -179,7 +191,8 @@ void Step::run() {
   for (std::string_view f : families) reconcile_type(f == "IPv6" ? "IPv6" : "IPv4", f == "IPv6", pods, slices);
   for (const ObjectPtr& s : slices) {
     const Value value = s->value();
-    if (std::count(families.begin(), families.end(), value["addressType"].str()) == 0) out.actions.push_back(remove(kEndpointSlices, *s));
+    if (std::count(families.begin(), families.end(), value["addressType"].str()) == 0)
+      out.actions.push_back(remove(kEndpointSlices, *s));
   }
 }
 }  // namespace

@@ -1,5 +1,5 @@
-// endpointslice: the addresses of a Service's pods in slices of at most 100. Slices are changed as little as possible, as every node
-// reads every change.
+// endpointslice: the addresses of a Service's pods in slices of at most 100. Slices are changed as little as possible,
+// as every node reads every change.
 #pragma once
 #include "core/control/controller.h"
 

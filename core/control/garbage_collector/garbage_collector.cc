@@ -8,19 +8,26 @@ namespace lotse::control {
 namespace {
 constexpr std::string_view kForeground = "foregroundDeletion", kOrphan = "orphan";
 
-std::string key_for(const store::Key& k) { return k.resource + "|" + k.ns + "|" + k.name; }
+std::string key_for(const store::Key& k) {
+  return k.resource + "|" + k.ns + "|" + k.name;
+}
 bool has(const Object& o, std::string_view finalizer) {
   const auto& all = o.header().finalizers;
   return std::find(all.begin(), all.end(), finalizer) != all.end();
 }
-bool deleting(const Object& o) { return o.header().deletion != WallTime{}; }
+bool deleting(const Object& o) {
+  return o.header().deletion != WallTime{};
+}
 std::string group_of(const std::string& api_version) {
   size_t slash = api_version.find('/');
   return slash == std::string::npos ? "" : api_version.substr(0, slash);
 }
-Kind kind_of(const Settings::Resource& r) { return {r.group, r.version, r.resource, r.kind}; }
+Kind kind_of(const Settings::Resource& r) {
+  return {r.group, r.version, r.resource, r.kind};
+}
 bool same_owners(const std::vector<OwnerRef>& a, const std::vector<OwnerRef>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const OwnerRef& x, const OwnerRef& y) { return x.uid == y.uid; });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const OwnerRef& x, const OwnerRef& y) { return x.uid == y.uid; });
 }
 }  // namespace
 
@@ -61,10 +68,12 @@ std::vector<std::string> GarbageCollector::keys(const store::Event& event, const
         keys.push_back(key_for({by_kind_.at({r->group, r->kind}), r->namespaced ? o.header().ns : "", owner.name}));
     return keys;
   }
-  const bool changed = !event.previous || deleting(o) != deleting(*event.previous) || !same_owners(o.header().owners, event.previous->header().owners) ||
+  const bool changed = !event.previous || deleting(o) != deleting(*event.previous) ||
+                       !same_owners(o.header().owners, event.previous->header().owners) ||
                        o.header().finalizers != event.previous->header().finalizers;
   if (!changed) return {};
-  if (!o.header().owners.empty() || (deleting(o) && (has(o, kForeground) || has(o, kOrphan)))) keys.push_back(key_for(event.key));
+  if (!o.header().owners.empty() || (deleting(o) && (has(o, kForeground) || has(o, kOrphan))))
+    keys.push_back(key_for(event.key));
   if (deleting(o) && has(o, kForeground)) add_dependents();
   return keys;
 }
@@ -83,14 +92,18 @@ GarbageCollector::Owners GarbageCollector::owners(const Object& dependent, const
       continue;
     }
     ObjectPtr owner = view.get(by_kind_.at({r->group, r->kind}), r->namespaced ? dependent.header().ns : "", ref.name);
-    if (!owner || owner->header().uid != ref.uid) out.dangling.push_back(ref.uid);
-    else if (deleting(*owner) && has(*owner, kForeground) && ref.block_owner_deletion) out.waiting.push_back(ref.uid);
-    else out.solid.push_back(ref.uid);
+    if (!owner || owner->header().uid != ref.uid)
+      out.dangling.push_back(ref.uid);
+    else if (deleting(*owner) && has(*owner, kForeground) && ref.block_owner_deletion)
+      out.waiting.push_back(ref.uid);
+    else
+      out.solid.push_back(ref.uid);
   }
   return out;
 }
 
-Action GarbageCollector::drop_finalizer(const Resource& resource, const Object& object, std::string_view finalizer) const {
+Action GarbageCollector::drop_finalizer(const Resource& resource, const Object& object,
+                                        std::string_view finalizer) const {
   json::Value rest = json::Value::array(), patch;
   for (const std::string& f : object.header().finalizers)
     if (f != finalizer) rest.push(f);
@@ -101,7 +114,8 @@ Action GarbageCollector::drop_finalizer(const Resource& resource, const Object& 
   return a;
 }
 
-Action GarbageCollector::strip_owners(const Resource& resource, const Object& object, const std::vector<std::string>& uids) const {
+Action GarbageCollector::strip_owners(const Resource& resource, const Object& object,
+                                      const std::vector<std::string>& uids) const {
   json::Value rest = json::Value::array(), patch;
   const json::Value v = object.value();
   for (const json::Value& owner : v["metadata"]["ownerReferences"].items())
@@ -113,7 +127,8 @@ Action GarbageCollector::strip_owners(const Resource& resource, const Object& ob
   return a;
 }
 
-void GarbageCollector::orphan_dependents(const Resource& resource, const Object& object, const View& view, Outcome* out) const {
+void GarbageCollector::orphan_dependents(const Resource& resource, const Object& object, const View& view,
+                                         Outcome* out) const {
   for (const ObjectPtr& d : view.owned_by(object.header().uid, ""))
     if (auto it = by_kind_.find({group_of(d->header().api_version), d->header().kind}); it != by_kind_.end()) {
       out->actions.push_back(strip_owners(by_name_.at(it->second), *d, {object.header().uid}));
@@ -123,10 +138,13 @@ void GarbageCollector::orphan_dependents(const Resource& resource, const Object&
 }
 
 // Dependents first; the owner goes when none is left that blocks it.
-void GarbageCollector::foreground(const Resource& resource, const Object& object, const View& view, Outcome* out) const {
+void GarbageCollector::foreground(const Resource& resource, const Object& object, const View& view,
+                                  Outcome* out) const {
   for (const ObjectPtr& d : view.owned_by(object.header().uid, "")) {
     const auto& refs = d->header().owners;
-    if (std::any_of(refs.begin(), refs.end(), [&](auto& r) { return r.uid == object.header().uid && r.block_owner_deletion; })) return;
+    if (std::any_of(refs.begin(), refs.end(),
+                    [&](auto& r) { return r.uid == object.header().uid && r.block_owner_deletion; }))
+      return;
   }
   out->actions.push_back(drop_finalizer(resource, object, kForeground));
 }
@@ -154,8 +172,10 @@ Outcome GarbageCollector::reconcile(const std::string& key, const View& view, Wa
   ObjectPtr object = view.get(it->first, key.substr(a + 1, b - a - 1), key.substr(b + 1));
   Outcome out;
   if (!object) return out;
-  if (deleting(*object) && has(*object, kOrphan)) orphan_dependents(it->second, *object, view, &out);
-  else if (deleting(*object) && has(*object, kForeground)) foreground(it->second, *object, view, &out);
+  if (deleting(*object) && has(*object, kOrphan))
+    orphan_dependents(it->second, *object, view, &out);
+  else if (deleting(*object) && has(*object, kForeground))
+    foreground(it->second, *object, view, &out);
   if (out.actions.empty()) collect(it->second, *object, view, &out);
   return out;
 }

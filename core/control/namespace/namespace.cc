@@ -8,31 +8,39 @@
 
 namespace lotse::control {
 namespace {
-store::ResourceName name_of(const Settings::Resource& r) { return r.group.empty() ? r.resource : r.resource + "." + r.group; }
+store::ResourceName name_of(const Settings::Resource& r) {
+  return r.group.empty() ? r.resource : r.resource + "." + r.group;
+}
 constexpr std::string_view kFinalizer = "kubernetes";
 
-bool terminating(const ObjectPtr& ns) { return ns && ns->header().deletion != WallTime{}; }
+bool terminating(const ObjectPtr& ns) {
+  return ns && ns->header().deletion != WallTime{};
+}
 
 // What is left, by resource and by finalizer.
 void describe_rest(const std::map<std::string, size_t>& by_resource, const std::map<std::string, size_t>& by_finalizer,
                    json::Value* status, WallTime now) {
   auto join = [](const std::map<std::string, size_t>& counts, const char* between) {
     std::string out;
-    for (const auto& [what, n] : counts) out += (out.empty() ? "" : ", ") + what + between + std::to_string(n) + " resource instances";
+    for (const auto& [what, n] : counts)
+      out += (out.empty() ? "" : ", ") + what + between + std::to_string(n) + " resource instances";
     return out;
   };
-  set_condition(status, "NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered", "All resources successfully discovered", now);
+  set_condition(status, "NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered",
+                "All resources successfully discovered", now);
   set_condition(status, "NamespaceDeletionGroupVersionParsingFailure", "False", "ParsedGroupVersions",
                 "All legacy kube types successfully parsed", now);
   set_condition(status, "NamespaceDeletionContentFailure", "False", "ContentDeleted",
                 "All content successfully deleted, may be waiting on finalization", now);
   if (by_resource.empty())
-    set_condition(status, "NamespaceContentRemaining", "False", "ContentRemoved", "All content successfully removed", now);
+    set_condition(status, "NamespaceContentRemaining", "False", "ContentRemoved", "All content successfully removed",
+                  now);
   else
     set_condition(status, "NamespaceContentRemaining", "True", "SomeResourcesRemain",
                   "Some resources are remaining: " + join(by_resource, " has "), now);
   if (by_finalizer.empty())
-    set_condition(status, "NamespaceFinalizersRemaining", "False", "ContentHasNoFinalizers", "All content-preserving finalizers finished", now);
+    set_condition(status, "NamespaceFinalizersRemaining", "False", "ContentHasNoFinalizers",
+                  "All content-preserving finalizers finished", now);
   else
     set_condition(status, "NamespaceFinalizersRemaining", "True", "SomeFinalizersRemain",
                   "Some content in the namespace has finalizers remaining: " + join(by_finalizer, " in "), now);

@@ -1,4 +1,5 @@
-// namespace: empties a Namespace that is being deleted, says in its conditions what is left, and lets go of it at the end.
+// namespace: empties a Namespace that is being deleted, says in its conditions what is left, and lets go of it at the
+// end.
 #pragma once
 #include "core/control/all.h"
 

@@ -19,7 +19,9 @@ NodeIpamController::NodeIpamController(const std::vector<std::string>& pod_cidrs
     if (auto range = Range::parse(text)) pools_.push_back({*range, std::max(range->bits, range->v6 ? 64 : 24), {}, 0});
 }
 
-std::vector<store::ResourceName> NodeIpamController::resources() const { return {kNodes.name()}; }
+std::vector<store::ResourceName> NodeIpamController::resources() const {
+  return {kNodes.name()};
+}
 
 std::vector<std::string> NodeIpamController::keys(const store::Event& event, const View&) {
   if (event.type == store::Event::Type::kDeleted) {
@@ -70,7 +72,8 @@ Outcome NodeIpamController::reconcile(const std::string& key, const View& view, 
   Outcome out;
   std::vector<std::string> cidrs = take(key);
   if (cidrs.empty()) {
-    out.actions.push_back(event(node, "Normal", "CIDRNotAvailable", "Node " + key + " status is now: CIDRNotAvailable"));
+    out.actions.push_back(
+        event(node, "Normal", "CIDRNotAvailable", "Node " + key + " status is now: CIDRNotAvailable"));
     out.again = std::chrono::minutes(1);
     return out;
   }

@@ -33,7 +33,8 @@ void mark_pods(const std::string& node, const View& view, WallTime now, Outcome*
     if (!c || (*c)["status"].str() != "True") continue;
     json::Value status = std::as_const(v)["status"];
     for (json::Value& condition : status["conditions"].array_items())
-      if (std::as_const(condition)["type"].str() == "Ready") condition.set("status", "False").set("lastTransitionTime", format_time(now));
+      if (std::as_const(condition)["type"].str() == "Ready")
+        condition.set("status", "False").set("lastTransitionTime", format_time(now));
     json::Value patch;
     patch["metadata"].set("uid", pod->header().uid);
     patch["status"].set("conditions", std::as_const(status)["conditions"]);
@@ -46,7 +47,9 @@ void mark_pods(const std::string& node, const View& view, WallTime now, Outcome*
 }
 }  // namespace
 
-std::vector<store::ResourceName> NodeLifecycleController::resources() const { return {kNodes.name(), kLeases.name()}; }
+std::vector<store::ResourceName> NodeLifecycleController::resources() const {
+  return {kNodes.name(), kLeases.name()};
+}
 
 bool NodeLifecycleController::all_silent() const {
   return !ready_.empty() && std::none_of(ready_.begin(), ready_.end(), [](auto& e) { return e.second; });
@@ -71,7 +74,8 @@ std::vector<std::string> NodeLifecycleController::keys(const store::Event& event
   return all;
 }
 
-bool NodeLifecycleController::judge(const std::string& node, json::Value* v, const View& view, WallTime now, Outcome* out) {
+bool NodeLifecycleController::judge(const std::string& node, json::Value* v, const View& view, WallTime now,
+                                    Outcome* out) {
   ObjectPtr lease = view.get(kLeases.name(), kLeaseNamespace, node);
   auto [it, first] = seen_.try_emplace(node);
   Seen& seen = it->second;
@@ -93,8 +97,10 @@ bool NodeLifecycleController::judge(const std::string& node, json::Value* v, con
     const json::Value* old = find_condition(status, type);
     if (old && (*old)["status"].str() == "Unknown") continue;
     json::Value heartbeat = old ? (*old)["lastHeartbeatTime"] : std::as_const(*v)["metadata"]["creationTimestamp"];
-    changed |= old ? set_condition(&status, type, "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.", now)
-                   : set_condition(&status, type, "Unknown", "NodeStatusNeverUpdated", "Kubelet never posted node status.", now);
+    changed |=
+        old ? set_condition(&status, type, "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.", now)
+            : set_condition(&status, type, "Unknown", "NodeStatusNeverUpdated", "Kubelet never posted node status.",
+                            now);
     for (json::Value& c : status["conditions"].array_items())
       if (std::as_const(c)["type"].str() == type && !heartbeat.is_null()) c.set("lastHeartbeatTime", heartbeat);
   }
@@ -113,7 +119,8 @@ Outcome NodeLifecycleController::reconcile(const std::string& key, const View& v
     // With the version it was judged by: what the node says meanwhile must not be overwritten.
     patch["metadata"].set("resourceVersion", std::to_string(node->revision()));
     out.actions.push_back(merge_patch(kNodes, "", key, std::move(patch), "status"));
-    if (before == "True") out.actions.push_back(event(node, "Normal", "NodeNotReady", "Node " + key + " status is now: NodeNotReady"));
+    if (before == "True")
+      out.actions.push_back(event(node, "Normal", "NodeNotReady", "Node " + key + " status is now: NodeNotReady"));
   }
   const bool ready = ready_status(v) == "True";
   if (!ready && !before.empty()) mark_pods(key, view, now, &out);
@@ -124,8 +131,10 @@ Outcome NodeLifecycleController::reconcile(const std::string& key, const View& v
     json::Value patch;
     patch["spec"].set("taints", taints.empty() ? json::Value() : json::Value::array(std::move(taints)));
     // After a status written just now the version is another one; then the next look sets the taints.
-    if (out.actions.empty() || out.actions[0].resource != "nodes") patch["metadata"].set("resourceVersion", std::to_string(node->revision()));
-    else return out;
+    if (out.actions.empty() || out.actions[0].resource != "nodes")
+      patch["metadata"].set("resourceVersion", std::to_string(node->revision()));
+    else
+      return out;
     out.actions.push_back(merge_patch(kNodes, "", key, std::move(patch)));
   }
   return out;

@@ -1,9 +1,9 @@
-// node-lifecycle: a node whose Lease is no longer renewed is marked, tainted, and its pods are no longer ready. What a node
-// says of itself (conditions, cordon) becomes taints too.
+// node-lifecycle: a node whose Lease is no longer renewed is marked, tainted, and its pods are no longer ready. What a
+// node says of itself (conditions, cordon) becomes taints too.
 //
-// Judged is by when a change was seen here, never by the node's clock. After the start, or when leadership has moved here,
-// nothing is judged before a full grace period. While not one node is ready the fault is more likely here: then no pod is
-// evicted.
+// Judged is by when a change was seen here, never by the node's clock. After the start, or when leadership has moved
+// here, nothing is judged before a full grace period. While not one node is ready the fault is more likely here: then
+// no pod is evicted.
 #pragma once
 #include <map>
 #include <set>
@@ -22,7 +22,7 @@ class NodeLifecycleController : public Controller {
 
  private:
   struct Seen {
-    std::string said;   // renewTime and heartbeats, as text: only whether they change counts
+    std::string said;  // renewTime and heartbeats, as text: only whether they change counts
     WallTime at{};
     bool ever = false;  // has renewed anything
   };

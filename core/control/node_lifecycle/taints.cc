@@ -23,7 +23,8 @@ bool ours(const json::Value& taint) {
   const std::string_view key = taint["key"].str(), effect = taint["effect"].str();
   if (effect == "NoExecute") return key == kTaints[0].key || key == kTaints[1].key;
   if (effect != "NoSchedule") return false;
-  return key == kUnschedulable || std::any_of(std::begin(kTaints), std::end(kTaints), [&](auto& t) { return t.key == key; });
+  return key == kUnschedulable ||
+         std::any_of(std::begin(kTaints), std::end(kTaints), [&](auto& t) { return t.key == key; });
 }
 }  // namespace
 

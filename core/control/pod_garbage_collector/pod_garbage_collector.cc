@@ -37,7 +37,9 @@ bool out_of_service(const ObjectPtr& node) {
 }
 }  // namespace
 
-std::vector<store::ResourceName> PodGarbageCollector::resources() const { return {kPods.name(), kNodes.name()}; }
+std::vector<store::ResourceName> PodGarbageCollector::resources() const {
+  return {kPods.name(), kNodes.name()};
+}
 
 std::vector<std::string> PodGarbageCollector::keys(const store::Event& event, const View& view) {
   std::vector<std::string> keys;
@@ -90,7 +92,8 @@ Outcome PodGarbageCollector::reconcile(const std::string& key, const View& view,
   }
   ObjectPtr node = view.get(kNodes.name(), "", on);
   if (node) {
-    if (deleting && out_of_service(node)) return drop(pod, "PodGC: pod is being deleted and its node is out of service", now);
+    if (deleting && out_of_service(node))
+      return drop(pod, "PodGC: pod is being deleted and its node is out of service", now);
     return {};
   }
   WallTime since = node_missed_.emplace(on, now).first->second;

@@ -1,5 +1,5 @@
-// pod-garbage-collector: removes pods that nobody will finish: those on nodes that are gone, those that were never placed and are
-// being deleted, and ended ones beyond a number.
+// pod-garbage-collector: removes pods that nobody will finish: those on nodes that are gone, those that were never
+// placed and are being deleted, and ended ones beyond a number.
 #pragma once
 #include <map>
 #include <set>
@@ -19,8 +19,8 @@ class PodGarbageCollector : public Controller {
  private:
   Outcome drop_terminated(const View& view);
   size_t terminated_max_;
-  std::map<std::string, WallTime> node_missed_;                 // by node, since when
-  std::set<std::pair<WallTime, std::string>> terminated_;       // oldest first
+  std::map<std::string, WallTime> node_missed_;            // by node, since when
+  std::set<std::pair<WallTime, std::string>> terminated_;  // oldest first
   std::map<std::string, WallTime> terminated_since_;
 };
 

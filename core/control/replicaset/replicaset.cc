@@ -45,7 +45,9 @@ struct ReplicaSetController::Step {
 
 ReplicaSetController::ReplicaSetController(std::function<std::string()> suffix) : suffix_(std::move(suffix)) {}
 
-std::vector<store::ResourceName> ReplicaSetController::resources() const { return {kReplicaSets.name(), kPods.name()}; }
+std::vector<store::ResourceName> ReplicaSetController::resources() const {
+  return {kReplicaSets.name(), kPods.name()};
+}
 
 std::vector<std::string> replicasets_selecting(const Object& pod, const View& view) {
   std::vector<std::string> keys;
@@ -121,7 +123,8 @@ std::map<std::string, int> ReplicaSetController::Step::crowds() {
 }
 
 // Upstream's ActivePodsWithRanks: true if a goes before b.
-bool ReplicaSetController::Step::less_missed(const ObjectPtr& pa, const ObjectPtr& pb, const std::map<std::string, int>& crowd) {
+bool ReplicaSetController::Step::less_missed(const ObjectPtr& pa, const ObjectPtr& pb,
+                                             const std::map<std::string, int>& crowd) {
   const PodFacts &a = facts(pa), &b = facts(pb);
   if (a.node.empty() != b.node.empty()) return a.node.empty();
   auto phase = [](const PodFacts& f) { return f.phase == "Pending" ? 0 : f.phase == "Unknown" ? 1 : 2; };

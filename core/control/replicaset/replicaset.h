@@ -1,5 +1,5 @@
-// replicaset: keeps the number of pods of a ReplicaSet. Adopts pods that its selector matches and nobody controls, lets go of
-// those that no longer match, makes new ones in growing batches and removes the ones that are missed least.
+// replicaset: keeps the number of pods of a ReplicaSet. Adopts pods that its selector matches and nobody controls, lets
+// go of those that no longer match, makes new ones in growing batches and removes the ones that are missed least.
 #pragma once
 #include <functional>
 
@@ -16,7 +16,8 @@ class ReplicaSetController : public Controller {
   std::vector<store::ResourceName> resources() const override;
   std::vector<std::string> keys(const store::Event& event, const View& view) override;
   Outcome reconcile(const std::string& key, const View& view, WallTime now) override;
-  std::vector<Action> failed(const std::string& key, const Action& action, const Status& why, const View& view, WallTime now) override;
+  std::vector<Action> failed(const std::string& key, const Action& action, const Status& why, const View& view,
+                             WallTime now) override;
 
  private:
   struct Step;  // one reconcile

@@ -7,7 +7,9 @@ namespace {
 constexpr std::string_view kName = "kube-root-ca.crt";
 }
 
-std::vector<store::ResourceName> RootCaCertificatePublisher::resources() const { return {kNamespaces.name(), kConfigMaps.name()}; }
+std::vector<store::ResourceName> RootCaCertificatePublisher::resources() const {
+  return {kNamespaces.name(), kConfigMaps.name()};
+}
 
 std::vector<std::string> RootCaCertificatePublisher::keys(const store::Event& event, const View&) {
   if (event.key.resource == kNamespaces.name()) return {event.key.name};

@@ -1,4 +1,5 @@
-// root-ca-certificate-publisher: every Namespace has a ConfigMap "kube-root-ca.crt" with the cluster's CA, for pods to mount.
+// root-ca-certificate-publisher: every Namespace has a ConfigMap "kube-root-ca.crt" with the cluster's CA, for pods to
+// mount.
 #pragma once
 #include "core/control/controller.h"
 

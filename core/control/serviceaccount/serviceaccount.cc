@@ -4,7 +4,9 @@
 
 namespace lotse::control {
 
-std::vector<store::ResourceName> ServiceAccountController::resources() const { return {kNamespaces.name(), kServiceAccounts.name()}; }
+std::vector<store::ResourceName> ServiceAccountController::resources() const {
+  return {kNamespaces.name(), kServiceAccounts.name()};
+}
 
 std::vector<std::string> ServiceAccountController::keys(const store::Event& event, const View&) {
   if (event.key.resource == kNamespaces.name()) return {event.key.name};

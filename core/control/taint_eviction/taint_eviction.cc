@@ -43,7 +43,9 @@ std::optional<Duration> stay(const json::Value& pod, const std::vector<json::Val
 }
 }  // namespace
 
-std::vector<store::ResourceName> TaintEvictionController::resources() const { return {kNodes.name(), kPods.name()}; }
+std::vector<store::ResourceName> TaintEvictionController::resources() const {
+  return {kNodes.name(), kPods.name()};
+}
 
 std::vector<std::string> TaintEvictionController::keys(const store::Event& event, const View& view) {
   if (event.key.resource == kPods.name()) {
@@ -53,7 +55,8 @@ std::vector<std::string> TaintEvictionController::keys(const store::Event& event
     }
     if (event.object->header().node_name.empty()) return {};
     // What a pod's status says is of no interest here.
-    if (event.previous && !waiting_.contains(key_of(event.key)) && event.previous->header().node_name == event.object->header().node_name)
+    if (event.previous && !waiting_.contains(key_of(event.key)) &&
+        event.previous->header().node_name == event.object->header().node_name)
       return {};
     return {key_of(event.key)};
   }
@@ -77,7 +80,8 @@ Outcome TaintEvictionController::reconcile(const std::string& key, const View& v
   std::vector<json::Value> taints = evicting(view.get(kNodes.name(), "", pod->header().node_name));
   std::optional<Duration> may_stay = taints.empty() ? std::nullopt : stay(v, taints);
   if (!may_stay) {
-    if (waiting_.erase(key)) out.actions.push_back(event(pod, "Normal", "TaintManagerEviction", "Cancelling deletion of Pod " + key));
+    if (waiting_.erase(key))
+      out.actions.push_back(event(pod, "Normal", "TaintManagerEviction", "Cancelling deletion of Pod " + key));
     return out;
   }
   WallTime since = waiting_.emplace(key, now).first->second;
@@ -87,7 +91,8 @@ Outcome TaintEvictionController::reconcile(const std::string& key, const View& v
     return out;
   }
   json::Value status = v["status"], patch;
-  if (set_condition(&status, "DisruptionTarget", "True", "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", now)) {
+  if (set_condition(&status, "DisruptionTarget", "True", "DeletionByTaintManager",
+                    "Taint manager: deleting due to NoExecute taint", now)) {
     patch["metadata"].set("uid", pod->header().uid);
     patch["status"].set("conditions", std::as_const(status)["conditions"]);
     out.actions.push_back(merge_patch(kPods, ns, name, std::move(patch), "status"));

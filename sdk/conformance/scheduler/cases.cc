@@ -21,7 +21,8 @@ std::string check(const ModelCluster& c, const ModelPod& pod, const Answer& a) {
   for (const ModelNode& n : c.nodes) {
     if (unfit(c, pod, n).empty()) return pod.name + " was refused although " + n.name + " is fit";
     auto it = a.reasons.find(n.name);
-    if (it == a.reasons.end() || it->second.empty() || it->second[0].empty()) return pod.name + ": no reason for " + n.name;
+    if (it == a.reasons.end() || it->second.empty() || it->second[0].empty())
+      return pod.name + ": no reason for " + n.name;
   }
   if (a.kind == Answer::Kind::kRefuse) return "";
   if (pod.never_preempts) return pod.name + " must not preempt";
@@ -47,8 +48,10 @@ std::string random_walk(const MakeScheduler& make, uint64_t seed, size_t batch_m
   for (int i = 0; i < 8; ++i) d.set(random_node(dice, i));
   for (int round = 0; round < 60; ++round) {
     if (dice.one_in(4)) d.set(random_node(dice, static_cast<int>(dice.roll(10))));
-    if (dice.one_in(12) && !d.cluster.nodes.empty()) d.remove_node(d.cluster.nodes[dice.roll(d.cluster.nodes.size())].name);
-    while (!d.cluster.pods.empty() && dice.one_in(3)) d.remove_pod(d.cluster.pods[dice.roll(d.cluster.pods.size())].id());
+    if (dice.one_in(12) && !d.cluster.nodes.empty())
+      d.remove_node(d.cluster.nodes[dice.roll(d.cluster.nodes.size())].name);
+    while (!d.cluster.pods.empty() && dice.one_in(3))
+      d.remove_pod(d.cluster.pods[dice.roll(d.cluster.pods.size())].id());
     if (!d.cluster.pods.empty() && dice.one_in(4)) {
       ModelPod p = d.cluster.pods[dice.roll(d.cluster.pods.size())];
       p.terminating = true;
@@ -100,7 +103,8 @@ std::string deterministic(const MakeScheduler& make) {
         all.insert(all.end(), answers.begin(), answers.end());
       }
     }
-    if (runs[0] != runs[1]) return "the same calls with the same seeds were answered differently (seed " + std::to_string(seed) + ")";
+    if (runs[0] != runs[1])
+      return "the same calls with the same seeds were answered differently (seed " + std::to_string(seed) + ")";
   }
   return "";
 }
@@ -114,8 +118,10 @@ std::string batch_assumes(const MakeScheduler& make) {
   std::vector<ModelPod> batch(3);
   for (size_t i = 0; i < batch.size(); ++i) batch[i].name = "p" + std::to_string(i), batch[i].requests = {{"cpu", 400}};
   auto a = d.schedule(batch, 1);
-  if (a[0].kind != Answer::Kind::kAssign || a[1].kind != Answer::Kind::kAssign) return "two pods that fit were not both placed";
-  if (a[2].kind == Answer::Kind::kAssign) return "a third pod was placed as if the first two of the batch were not there";
+  if (a[0].kind != Answer::Kind::kAssign || a[1].kind != Answer::Kind::kAssign)
+    return "two pods that fit were not both placed";
+  if (a[2].kind == Answer::Kind::kAssign)
+    return "a third pod was placed as if the first two of the batch were not there";
   d.remove_pod("p0");
   if (d.schedule({batch[2]}, 2)[0].kind != Answer::Kind::kAssign) return "room was not given back by pod_remove";
   return "";
@@ -140,7 +146,8 @@ std::string named_node(const MakeScheduler& make) {
   ModelPod p;
   p.name = "p", p.node = "b";
   Answer a = d.schedule({p}, 1)[0];
-  return a.kind == Answer::Kind::kAssign && a.node == "b" ? "" : "a pod that names its node must go there and nowhere else";
+  return a.kind == Answer::Kind::kAssign && a.node == "b" ? ""
+                                                          : "a pod that names its node must go there and nowhere else";
 }
 
 std::string reserved_room(const MakeScheduler& make) {
@@ -154,7 +161,8 @@ std::string reserved_room(const MakeScheduler& make) {
   d.set(kept);
   ModelPod other;
   other.name = "other", other.requests = {{"cpu", 800}}, other.priority = 10;
-  if (d.schedule({other}, 1)[0].kind != Answer::Kind::kRefuse) return "room that is kept for another pod was given away";
+  if (d.schedule({other}, 1)[0].kind != Answer::Kind::kRefuse)
+    return "room that is kept for another pod was given away";
   kept.nominated = "only", kept.node = "";
   Answer a = d.schedule({kept}, 2)[0];
   return a.kind == Answer::Kind::kAssign ? "" : "a pod did not get the room that is kept for itself";
@@ -178,7 +186,8 @@ std::string preempts_least(const MakeScheduler& make) {
   p.name = "p", p.requests = {{"cpu", 500}}, p.priority = 40;
   Answer a = d.schedule({p}, 1)[0];
   if (a.kind != Answer::Kind::kPreempt) return "a more important pod was not given a node by preemption";
-  if (a.node != "b" || a.victims != std::vector<std::string>{"b1"}) return "a disruption budget was broken where another victim breaks none";
+  if (a.node != "b" || a.victims != std::vector<std::string>{"b1"})
+    return "a disruption budget was broken where another victim breaks none";
   return "";
 }
 
@@ -186,7 +195,8 @@ std::string preempts_least(const MakeScheduler& make) {
 
 const std::vector<SchedulerCase>& scheduler_cases() {
   static const std::vector<SchedulerCase> kCases = {
-      {"fit", "a pod is never given to a node that is unfit, and never refused if one is fit; reasons are complete", fit_one_by_one},
+      {"fit", "a pod is never given to a node that is unfit, and never refused if one is fit; reasons are complete",
+       fit_one_by_one},
       {"batches", "in a batch each pod sees those before it", fit_in_batches},
       {"deterministic", "the same calls with the same seeds give the same answers", deterministic},
       {"assumes", "an assigned pod takes room until it is removed", batch_assumes},

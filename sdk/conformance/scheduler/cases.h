@@ -1,4 +1,5 @@
-// What every scheduler policy must do, whatever it prefers. Each case gets a fresh instance and says in a sentence what is wrong, or nothing.
+// What every scheduler policy must do, whatever it prefers. Each case gets a fresh instance and says in a sentence what
+// is wrong, or nothing.
 #pragma once
 #include <functional>
 #include <string>

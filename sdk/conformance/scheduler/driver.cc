@@ -4,7 +4,9 @@
 
 namespace lotse::check::scheduler {
 namespace {
-std::string text(lotse_bytes b) { return {static_cast<const char*>(b.data), b.size}; }
+std::string text(lotse_bytes b) {
+  return {static_cast<const char*>(b.data), b.size};
+}
 
 struct Sink {
   std::vector<Answer> answers;
@@ -65,8 +67,8 @@ std::vector<Answer> Driver::schedule(const std::vector<ModelPod>& pods, uint64_t
   answers.refuse = [](void* ctx, size_t pod, const lotse_sched_reason* r, size_t count) {
     if (Answer* a = static_cast<Sink*>(ctx)->at(pod)) a->kind = Answer::Kind::kRefuse, take_reasons(a, r, count);
   };
-  answers.preempt = [](void* ctx, size_t pod, lotse_bytes node, const lotse_bytes* victims, size_t n, const lotse_sched_reason* r,
-                       size_t count) {
+  answers.preempt = [](void* ctx, size_t pod, lotse_bytes node, const lotse_bytes* victims, size_t n,
+                       const lotse_sched_reason* r, size_t count) {
     Answer* a = static_cast<Sink*>(ctx)->at(pod);
     if (!a) return;
     a->kind = Answer::Kind::kPreempt, a->node = text(node);

@@ -4,7 +4,9 @@
 
 namespace lotse::check::scheduler {
 namespace {
-lotse_bytes raw(const std::string& s) { return {s.data(), s.size()}; }
+lotse_bytes raw(const std::string& s) {
+  return {s.data(), s.size()};
+}
 }  // namespace
 
 template <class T>

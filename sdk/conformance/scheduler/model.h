@@ -86,7 +86,8 @@ class Wire {
   const lotse_sched_pod& pod() const { return pod_; }
 
  private:
-  template <class T> T* keep(const std::vector<T>& items);
+  template <class T>
+  T* keep(const std::vector<T>& items);
   const lotse_pair* pairs(const Pairs& in);
   const lotse_quantity* quantities(const std::map<std::string, int64_t>& in);
   lotse_term term(const ModelTerm& in);

@@ -1,5 +1,5 @@
-// The rules for which node is fit for which pod, as plainly as they can be written down: no index, nothing remembered. What a policy
-// answers is held against this.
+// The rules for which node is fit for which pod, as plainly as they can be written down: no index, nothing remembered.
+// What a policy answers is held against this.
 #pragma once
 #include <string>
 #include <vector>

@@ -1,10 +1,11 @@
-// How many pods a second the default policy places: 5,000 pods of a few templates onto 1,000 nodes in batches, once without and
-// once with spread constraints and affinity.
+// How many pods a second the default policy places: 5,000 pods of a few templates onto 1,000 nodes in batches, once
+// without and once with spread constraints and affinity.
+#include "lotse/scheduling/policy.hpp"
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 
-#include "lotse/scheduling/policy.hpp"
 #include "sdk/conformance/scheduler/model.h"
 
 using namespace lotse::check::scheduler;
@@ -52,8 +53,8 @@ void run(const char* title, size_t node_count, size_t pod_count, bool constraint
     policy.schedule(batch.data(), batch.size(), i, answers);
   }
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::printf("%s: %zu pods onto %zu nodes: %zu placed, %zu refused in %.3f s: %.0f pods/s\n", title, pod_count, node_count,
-              tally.assigned, tally.refused, seconds, static_cast<double>(pod_count) / seconds);
+  std::printf("%s: %zu pods onto %zu nodes: %zu placed, %zu refused in %.3f s: %.0f pods/s\n", title, pod_count,
+              node_count, tally.assigned, tally.refused, seconds, static_cast<double>(pod_count) / seconds);
 }
 }  // namespace
 

@@ -4,14 +4,16 @@
 
 namespace lotse::control {
 namespace {
-store::Key key_for(const Action& a) { return {a.group.empty() ? a.resource : a.resource + "." + a.group, a.ns, a.name}; }
+store::Key key_for(const Action& a) {
+  return {a.group.empty() ? a.resource : a.resource + "." + a.group, a.ns, a.name};
+}
 }  // namespace
 
 store::ResourceName resource_of(const json::Value& object) {
   static const std::map<std::string_view, Kind> kKinds = [] {
     std::map<std::string_view, Kind> all;
-    for (const Kind& k : {kNamespaces, kNodes, kPods, kServices, kEndpoints, kConfigMaps, kServiceAccounts, kEndpointSlices, kLeases,
-                          kDeployments, kReplicaSets, kDisruptionBudgets, kEvents})
+    for (const Kind& k : {kNamespaces, kNodes, kPods, kServices, kEndpoints, kConfigMaps, kServiceAccounts,
+                          kEndpointSlices, kLeases, kDeployments, kReplicaSets, kDisruptionBudgets, kEvents})
       all.emplace(k.kind, k);
     return all;
   }();
@@ -23,10 +25,12 @@ ObjectPtr Cluster::get(const store::ResourceName& resource, std::string_view ns,
   return it == objects_.end() ? nullptr : it->second;
 }
 
-std::vector<ObjectPtr> Cluster::list(const store::ResourceName& resource, std::string_view ns, const LabelSelector& labels) const {
+std::vector<ObjectPtr> Cluster::list(const store::ResourceName& resource, std::string_view ns,
+                                     const LabelSelector& labels) const {
   std::vector<ObjectPtr> out;
   for (const auto& [key, object] : objects_)
-    if (key.resource == resource && (ns.empty() || key.ns == ns) && labels.matches(object->header().labels)) out.push_back(object);
+    if (key.resource == resource && (ns.empty() || key.ns == ns) && labels.matches(object->header().labels))
+      out.push_back(object);
   return out;
 }
 
@@ -55,7 +59,8 @@ void Cluster::add(std::unique_ptr<Controller> controller) {
   const auto follows = w.controller->resources();
   for (const auto& [key, object] : objects_)
     if (std::count(follows.begin(), follows.end(), key.resource))
-      for (const std::string& k : w.controller->keys({store::Event::Type::kAdded, object->revision(), key, object, nullptr}, *this))
+      for (const std::string& k :
+           w.controller->keys({store::Event::Type::kAdded, object->revision(), key, object, nullptr}, *this))
         w.queue.add(k);
 }
 
@@ -86,7 +91,8 @@ void Cluster::erase(const store::Key& key) {
 // Gone once it is being deleted and nobody holds on to it.
 void Cluster::finish(const store::Key& key, json::Value value) {
   const json::Value& v = value;
-  const bool grace = key.resource == "pods" && v["metadata"]["deletionGracePeriodSeconds"].integer() > 0 && !v["spec"]["nodeName"].str().empty();
+  const bool grace = key.resource == "pods" && v["metadata"]["deletionGracePeriodSeconds"].integer() > 0 &&
+                     !v["spec"]["nodeName"].str().empty();
   const bool going = !v["metadata"]["deletionTimestamp"].is_null();
   const bool held = !v["metadata"]["finalizers"].empty() || !v["spec"]["finalizers"].empty() || grace;
   commit(key, std::move(value));
@@ -95,7 +101,8 @@ void Cluster::finish(const store::Key& key, json::Value value) {
 
 void Cluster::put(json::Value object) {
   const json::Value& v = object;
-  store::Key key{resource_of(v), std::string(v["metadata"]["namespace"].str()), std::string(v["metadata"]["name"].str())};
+  store::Key key{resource_of(v), std::string(v["metadata"]["namespace"].str()),
+                 std::string(v["metadata"]["name"].str())};
   ObjectPtr old = get(key.resource, key.ns, key.name);
   json::Value& meta = object["metadata"];
   if (!meta.has("uid")) meta.set("uid", old ? old->header().uid : "uid-" + std::to_string(++uids_));
@@ -115,7 +122,8 @@ void Cluster::put(json::Value object) {
 Status Cluster::create_one(const Action& a) {
   store::Key key = key_for(a);
   json::Value v = a.body;
-  if (key.name.empty()) key.name = std::string(std::as_const(v)["metadata"]["generateName"].str()) + std::to_string(++uids_);
+  if (key.name.empty())
+    key.name = std::string(std::as_const(v)["metadata"]["generateName"].str()) + std::to_string(++uids_);
   if (get(key.resource, key.ns, key.name)) return Status::already_exists(a.group, a.resource, key.name);
   v["metadata"].set("name", key.name);
   put(std::move(v));
@@ -127,7 +135,8 @@ Status Cluster::update_one(const Action& a) {
   ObjectPtr old = get(key.resource, key.ns, key.name);
   if (!old) return Status::not_found(a.group, a.resource, a.name);
   std::string_view expected = a.body["metadata"]["resourceVersion"].str();
-  if (!expected.empty() && expected != std::to_string(old->revision())) return Status::conflict(a.group, a.resource, a.name, "changed");
+  if (!expected.empty() && expected != std::to_string(old->revision()))
+    return Status::conflict(a.group, a.resource, a.name, "changed");
   json::Value v = a.body;
   const json::Value before = old->value();
   if (a.subresource == "status") {
@@ -135,8 +144,10 @@ Status Cluster::update_one(const Action& a) {
     v = before;
     v.set("status", std::move(status));
   } else if (a.subresource != "finalize") {
-    if (before["status"].is_null()) v.erase("status");
-    else v.set("status", before["status"]);
+    if (before["status"].is_null())
+      v.erase("status");
+    else
+      v.set("status", before["status"]);
   }
   put(std::move(v));
   return {};
@@ -153,7 +164,9 @@ Status Cluster::patch_one(const Action& a) {
     if (patch["metadata"].has("ownerReferences")) {
       json::Value owners = json::Value::array();
       for (const json::Value& o : std::as_const(v)["metadata"]["ownerReferences"].items())
-        if (std::none_of(changes.items().begin(), changes.items().end(), [&](auto& c) { return c["uid"].str() == o["uid"].str(); })) owners.push(o);
+        if (std::none_of(changes.items().begin(), changes.items().end(),
+                         [&](auto& c) { return c["uid"].str() == o["uid"].str(); }))
+          owners.push(o);
       for (const json::Value& c : changes.items())
         if (c["$patch"].str() != "delete") owners.push(c);
       patch["metadata"].set("ownerReferences", owners);
@@ -172,7 +185,9 @@ Status Cluster::delete_one(const Action& a) {
   json::Value v = old->value();
   const json::Value& grace = a.body["gracePeriodSeconds"];
   if (key.resource == "pods")
-    v["metadata"].set("deletionGracePeriodSeconds", grace.is_null() ? std::as_const(v)["spec"]["terminationGracePeriodSeconds"].integer(30) : grace.integer());
+    v["metadata"].set(
+        "deletionGracePeriodSeconds",
+        grace.is_null() ? std::as_const(v)["spec"]["terminationGracePeriodSeconds"].integer(30) : grace.integer());
   if (!v["metadata"].has("deletionTimestamp")) v["metadata"].set("deletionTimestamp", format_time(now_));
   std::string_view policy = a.body["propagationPolicy"].str();
   if (policy == "Foreground" || policy == "Orphan") {
@@ -195,17 +210,22 @@ Status Cluster::request(const Action& a) {
     case api::Verb::kCreate:
       if (a.resource == "events") return {};
       return create_one(a);
-    case api::Verb::kUpdate: return update_one(a);
-    case api::Verb::kPatch: return patch_one(a);
-    case api::Verb::kDelete: return delete_one(a);
+    case api::Verb::kUpdate:
+      return update_one(a);
+    case api::Verb::kPatch:
+      return patch_one(a);
+    case api::Verb::kDelete:
+      return delete_one(a);
     case api::Verb::kDeleteCollection:
-      for (const ObjectPtr& o : list(a.group.empty() ? a.resource : a.resource + "." + a.group, a.ns, LabelSelector::everything())) {
+      for (const ObjectPtr& o :
+           list(a.group.empty() ? a.resource : a.resource + "." + a.group, a.ns, LabelSelector::everything())) {
         Action one = a;
         one.verb = api::Verb::kDelete, one.name = o->header().name;
         (void)delete_one(one);
       }
       return {};
-    default: return Status(Reason::kMethodNotAllowed, "not here");
+    default:
+      return Status(Reason::kMethodNotAllowed, "not here");
   }
 }
 

@@ -1,5 +1,5 @@
-// A cluster for stories: objects in a map, an API of the plainest kind, and controllers that work until nothing is left to do.
-// What they ask for is written down, one line an action.
+// A cluster for stories: objects in a map, an API of the plainest kind, and controllers that work until nothing is left
+// to do. What they ask for is written down, one line an action.
 #pragma once
 #include <map>
 #include <memory>
@@ -14,7 +14,8 @@ namespace lotse::control {
 class Cluster : public View {
  public:
   ObjectPtr get(const store::ResourceName& resource, std::string_view ns, std::string_view name) const override;
-  std::vector<ObjectPtr> list(const store::ResourceName& resource, std::string_view ns, const LabelSelector& labels) const override;
+  std::vector<ObjectPtr> list(const store::ResourceName& resource, std::string_view ns,
+                              const LabelSelector& labels) const override;
   std::vector<ObjectPtr> owned_by(std::string_view uid, const store::ResourceName& resource) const override;
   std::vector<ObjectPtr> pods_on(std::string_view node) const override;
 
@@ -28,7 +29,9 @@ class Cluster : public View {
   WallTime now() const { return now_; }
   // The next requests of this verb and resource are refused.
   void refuse(const std::string& what, Reason reason, int times) { refusals_[what] = {reason, times}; }
-  std::vector<ObjectPtr> all(const store::ResourceName& resource) const { return list(resource, "", LabelSelector::everything()); }
+  std::vector<ObjectPtr> all(const store::ResourceName& resource) const {
+    return list(resource, "", LabelSelector::everything());
+  }
   bool log_events = true;
 
  private:

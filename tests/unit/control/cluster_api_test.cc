@@ -1,9 +1,8 @@
-// All controllers at once with the real API server: each under its own service account and upstream's roles. What a story cannot show:
-// that the requests are what the server takes, and that no controller needs more than its role.
+// All controllers at once with the real API server: each under its own service account and upstream's roles. What a
+// story cannot show: that the requests are what the server takes, and that no controller needs more than its role.
 #include "core/base/log.h"
 #include "core/control/all.h"
 #include "core/control/runner.h"
-#include "core/schema/schema.h"
 #include "unit/api/fixture.h"
 
 namespace lotse::control {
@@ -27,9 +26,7 @@ struct Fixture : api::ServerFixture {
     s.service_cidrs = {"10.96.0.0/24"};
     s.advertise_address = "192.0.2.1";
     s.ca_pem = "CA";
-    for (const schema::ResourceInfo* r : schema::all())
-      if (!r->virtual_resource)
-        s.resources.push_back({std::string(r->group), std::string(r->version), std::string(r->resource), std::string(r->kind), r->namespaced});
+    s.resources = schema_resources();
     runner.emplace(*store, *server, loop, all_controllers(s));
     REQUIRE(runner->start().ok());
     settle();
@@ -50,14 +47,16 @@ struct Fixture : api::ServerFixture {
     const json::Value pods = value(list("pods", ns));
     for (const auto& p : pods["items"].items()) {
       if (p["spec"]["nodeName"].str().empty()) {
-        api::Request r = request(api::Verb::kCreate, "pods", ns, p["metadata"]["name"].str(),
-                                 R"({"apiVersion":"v1","kind":"Binding","metadata":{"name":")" + std::string(p["metadata"]["name"].str()) +
-                                     R"("},"target":{"kind":"Node","name":"n1"}})");
+        api::Request r =
+            request(api::Verb::kCreate, "pods", ns, p["metadata"]["name"].str(),
+                    R"({"apiVersion":"v1","kind":"Binding","metadata":{"name":")" +
+                        std::string(p["metadata"]["name"].str()) + R"("},"target":{"kind":"Node","name":"n1"}})");
         r.subresource = "binding";
         must(ask(std::move(r)));
       }
-      api::Request r = request(api::Verb::kPatch, "pods", ns, p["metadata"]["name"].str(),
-                               R"({"status":{"phase":"Running","podIP":"10.244.0.9","podIPs":[{"ip":"10.244.0.9"}],"conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-01-01T00:00:00Z"}]}})");
+      api::Request r = request(
+          api::Verb::kPatch, "pods", ns, p["metadata"]["name"].str(),
+          R"({"status":{"phase":"Running","podIP":"10.244.0.9","podIPs":[{"ip":"10.244.0.9"}],"conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-01-01T00:00:00Z"}]}})");
       r.subresource = "status";
       must(ask(std::move(r)));
     }
@@ -82,8 +81,10 @@ TEST_CASE_METHOD(Fixture, "a fresh cluster gets its accounts, its CA and its Ser
 
 TEST_CASE_METHOD(Fixture, "a Deployment becomes pods, rolls, and goes with everything that it owns") {
   must(create("nodes", "", R"({"metadata":{"name":"n1"}})"));
-  must(create("services", "default", R"({"metadata":{"name":"web"},"spec":{"selector":{"app":"web"},"ports":[{"port":80}]}})"));
-  must(create("poddisruptionbudgets.policy", "default", R"({"metadata":{"name":"web"},"spec":{"minAvailable":2,"selector":{"matchLabels":{"app":"web"}}}})"));
+  must(create("services", "default",
+              R"({"metadata":{"name":"web"},"spec":{"selector":{"app":"web"},"ports":[{"port":80}]}})"));
+  must(create("poddisruptionbudgets.policy", "default",
+              R"({"metadata":{"name":"web"},"spec":{"minAvailable":2,"selector":{"matchLabels":{"app":"web"}}}})"));
   must(create("deployments.apps", "default", kDeployment));
   settle();
   CHECK(count("pods", "default") == 3);
@@ -104,7 +105,8 @@ TEST_CASE_METHOD(Fixture, "a Deployment becomes pods, rolls, and goes with every
   must(remove("deployments.apps", "default", "web", R"({"propagationPolicy":"Foreground"})"));
   settle();
   const json::Value pods = value(list("pods", "default"));
-  for (const auto& p : pods["items"].items()) must(remove("pods", "default", p["metadata"]["name"].str(), R"({"gracePeriodSeconds":0})"));
+  for (const auto& p : pods["items"].items())
+    must(remove("pods", "default", p["metadata"]["name"].str(), R"({"gracePeriodSeconds":0})"));
   settle();
   CHECK(get("deployments.apps", "default", "web").status == 404);
   CHECK(count("replicasets.apps", "default") == 0);
@@ -115,7 +117,8 @@ TEST_CASE_METHOD(Fixture, "a Namespace is emptied and goes") {
   settle();
   CHECK(get("serviceaccounts", "team", "default").status == 200);
   must(create("deployments.apps", "team", kDeployment));
-  must(create("services", "team", R"({"metadata":{"name":"web"},"spec":{"selector":{"app":"web"},"ports":[{"port":80}]}})"));
+  must(create("services", "team",
+              R"({"metadata":{"name":"web"},"spec":{"selector":{"app":"web"},"ports":[{"port":80}]}})"));
   settle();
   CHECK(count("pods", "team") == 3);
   must(remove("namespaces", "", "team"));
@@ -130,9 +133,11 @@ TEST_CASE_METHOD(Fixture, "a Namespace is emptied and goes") {
 TEST_CASE_METHOD(Fixture, "a node that falls silent is marked and its pods are evicted") {
   for (const char* n : {"n1", "n2"}) {
     must(create("nodes", "", R"({"metadata":{"name":")" + std::string(n) + R"("}})"));
-    must(create("leases.coordination.k8s.io", "kube-node-lease",
-                R"({"metadata":{"name":")" + std::string(n) + R"("},"spec":{"renewTime":"2026-01-01T00:00:00.000000Z"}})"));
-    api::Request r = request(api::Verb::kPatch, "nodes", "", n, R"({"status":{"conditions":[{"type":"Ready","status":"True"}]}})");
+    must(create(
+        "leases.coordination.k8s.io", "kube-node-lease",
+        R"({"metadata":{"name":")" + std::string(n) + R"("},"spec":{"renewTime":"2026-01-01T00:00:00.000000Z"}})"));
+    api::Request r =
+        request(api::Verb::kPatch, "nodes", "", n, R"({"status":{"conditions":[{"type":"Ready","status":"True"}]}})");
     r.subresource = "status";
     must(ask(std::move(r)));
   }
@@ -141,7 +146,8 @@ TEST_CASE_METHOD(Fixture, "a node that falls silent is marked and its pods are e
   settle();
   ready_pods();
   for (int i = 1; i <= 8; ++i) {
-    must(patch("leases.coordination.k8s.io", "kube-node-lease", "n2", R"({"spec":{"renewTime":"2026-01-01T00:00:0)" + std::to_string(i) + R"(.000000Z"}})"));
+    must(patch("leases.coordination.k8s.io", "kube-node-lease", "n2",
+               R"({"spec":{"renewTime":"2026-01-01T00:00:0)" + std::to_string(i) + R"(.000000Z"}})"));
     settle();
     loop.advance(6s);
     settle();

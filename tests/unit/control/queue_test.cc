@@ -1,11 +1,13 @@
-#include <catch2/catch.hpp>
-
 #include "core/control/queue.h"
+
+#include <catch2/catch.hpp>
 
 namespace lotse::control {
 using namespace std::chrono_literals;
 namespace {
-SteadyTime at(Duration d) { return SteadyTime(d); }
+SteadyTime at(Duration d) {
+  return SteadyTime(d);
+}
 }  // namespace
 
 TEST_CASE("a key is given out once, however often it was added") {

@@ -1,5 +1,5 @@
-// Runs the stories in testdata/: what is given, what happens, and what the controllers then ask for. A story file is a sequence
-// of
+// Runs the stories in testdata/: what is given, what happens, and what the controllers then ask for. A story file is a
+// sequence of
 //   command
 //   ----
 //   what comes out
@@ -10,11 +10,10 @@
 //   run                          until nothing is left to do: one line an action
 //   advance SECONDS              time passes, then as run
 //   set RESOURCE NS/NAME JSON    a merge patch from outside
-//   pods PREFIX [node=N] STATE   what a kubelet would say: pending running ready failed succeeded gone, of default/PREFIX*
-//   delete RESOURCE NS/NAME [background|foreground|orphan]
-//   refuse N REASON WHAT         the next N requests that begin with WHAT
-//   show RESOURCE [NS/NAME] [path...]   names, or values
-//   #                            a line of the story
+//   pods PREFIX [node=N] STATE   what a kubelet would say: pending running ready failed succeeded gone, of
+//   default/PREFIX* delete RESOURCE NS/NAME [background|foreground|orphan] refuse N REASON WHAT         the next N
+//   requests that begin with WHAT show RESOURCE [NS/NAME] [path...]   names, or values #                            a
+//   line of the story
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -60,7 +59,8 @@ std::string Story::controllers(std::istringstream& words) {
   settings.advertise_address = "192.0.2.1";
   settings.ca_pem = "CA";
   for (const Kind& k : {kPods, kConfigMaps, kServiceAccounts, kServices, kReplicaSets, kDeployments})
-    settings.resources.push_back({std::string(k.group), std::string(k.version), std::string(k.resource), std::string(k.kind), true});
+    settings.resources.push_back(
+        {std::string(k.group), std::string(k.version), std::string(k.resource), std::string(k.kind), true});
   std::vector<std::string> wanted;
   for (std::string name; words >> name;) wanted.push_back(name);
   for (auto& c : all_controllers(settings))
@@ -115,13 +115,20 @@ std::string Story::pods(std::istringstream& words) {
     json::Value v = pod->value();
     if (!node.empty()) v["spec"].set("nodeName", node);
     const bool ready = state == "ready", running = ready || state == "running";
-    v["status"].set("phase", running ? "Running" : state == "failed" ? "Failed" : state == "succeeded" ? "Succeeded" : "Pending");
+    v["status"].set("phase", running                ? "Running"
+                             : state == "failed"    ? "Failed"
+                             : state == "succeeded" ? "Succeeded"
+                                                    : "Pending");
     const std::string was(std::as_const(v)["status"]["conditions"].at(0)["status"].str());
     if (was != (ready ? "True" : "False"))
-      v["status"].set("conditions", json::Value::array({json::Value::object({{"type", "Ready"}, {"status", ready ? "True" : "False"},
-                                                                              {"lastTransitionTime", format_time(cluster.now())}})}));
+      v["status"].set("conditions",
+                      json::Value::array({json::Value::object({{"type", "Ready"},
+                                                               {"status", ready ? "True" : "False"},
+                                                               {"lastTransitionTime", format_time(cluster.now())}})}));
     if (running && !v["status"].has("podIP")) v["status"].set("podIP", "10.244.0." + std::to_string(++suffix));
-    if (v["status"].has("podIP")) v["status"].set("podIPs", json::Value::array({json::Value::object({{"ip", std::as_const(v)["status"]["podIP"]}})}));
+    if (v["status"].has("podIP"))
+      v["status"].set("podIPs",
+                      json::Value::array({json::Value::object({{"ip", std::as_const(v)["status"]["podIP"]}})}));
     cluster.put(std::move(v));
   }
   return "";
@@ -217,7 +224,8 @@ std::string tell(const std::string& text) {
 TEST_CASE("stories") {
   const bool rewrite = std::getenv("LOTSE_REWRITE") != nullptr;
   std::vector<std::filesystem::path> files;
-  for (const auto& f : std::filesystem::directory_iterator(LOTSE_SOURCE_DIR "/tests/unit/control/testdata")) files.push_back(f.path());
+  for (const auto& f : std::filesystem::directory_iterator(LOTSE_SOURCE_DIR "/tests/unit/control/testdata"))
+    files.push_back(f.path());
   std::sort(files.begin(), files.end());
   for (const auto& file : files) {
     DYNAMIC_SECTION(file.stem().string()) {
@@ -225,8 +233,10 @@ TEST_CASE("stories") {
       std::string text((std::istreambuf_iterator<char>(in)), {});
       std::string told = tell(text);
       CHECK(told.find("THIS NEVER ENDS") == std::string::npos);
-      if (rewrite) std::ofstream(file) << told;
-      else CHECK(told == text);
+      if (rewrite)
+        std::ofstream(file) << told;
+      else
+        CHECK(told == text);
     }
   }
 }

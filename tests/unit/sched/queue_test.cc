@@ -1,25 +1,31 @@
+#include "core/sched/queue.h"
+
 #include <catch2/catch.hpp>
 
 #include "core/sched/message.h"
 #include "core/sched/quantities.h"
-#include "core/sched/queue.h"
 
 namespace lotse::sched {
 using namespace std::chrono_literals;
 namespace {
-SteadyTime at(Duration d) { return SteadyTime(d); }
+SteadyTime at(Duration d) {
+  return SteadyTime(d);
+}
 std::shared_ptr<const PodForm> pod(const std::string& name, int priority = 0) {
   json::Value v = json::Value::object({{"apiVersion", "v1"}, {"kind", "Pod"}});
   v["metadata"] = json::Value::object({{"name", name}, {"namespace", "default"}, {"uid", name}});
   v["spec"].set("priority", priority).set("schedulerName", "default-scheduler");
-  return std::make_shared<PodForm>(Object::from_value(std::move(v), 1), [](const LabelSelector&) { return std::vector<std::string>(); });
+  return std::make_shared<PodForm>(Object::from_value(std::move(v), 1),
+                                   [](const LabelSelector&) { return std::vector<std::string>(); });
 }
 std::string names(const std::vector<WaitingPtr>& pods) {
   std::string out;
   for (const auto& p : pods) out += p->form->object()->header().name + " ";
   return out;
 }
-std::vector<WaitingPtr> take(Queue& q, Duration now, size_t max = 10) { return q.take(max, at(now), "default-scheduler"); }
+std::vector<WaitingPtr> take(Queue& q, Duration now, size_t max = 10) {
+  return q.take(max, at(now), "default-scheduler");
+}
 }  // namespace
 
 TEST_CASE("the most important pod comes first, then who has waited longest") {
@@ -90,15 +96,21 @@ TEST_CASE("a changed pod is tried at once") {
 
 TEST_CASE("the message counts nodes by reason, sorted as text") {
   CHECK(fit_message({}, false) == "no nodes available to schedule pods");
-  CHECK(fit_message({{"a", "Insufficient cpu", true}, {"b", "Insufficient cpu", true}, {"b", "Too many pods", true}, {"c", "node(s) were unschedulable", false}}, false) ==
-        "0/3 nodes are available: 1 Too many pods, 1 node(s) were unschedulable, 2 Insufficient cpu. preemption: 0/3 nodes are "
+  CHECK(fit_message({{"a", "Insufficient cpu", true},
+                     {"b", "Insufficient cpu", true},
+                     {"b", "Too many pods", true},
+                     {"c", "node(s) were unschedulable", false}},
+                    false) ==
+        "0/3 nodes are available: 1 Too many pods, 1 node(s) were unschedulable, 2 Insufficient cpu. preemption: 0/3 "
+        "nodes are "
         "available: 1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod.");
   CHECK(fit_message({{"a", "Insufficient cpu", true}}, true) ==
         "0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.");
 }
 
 TEST_CASE("a pod asks for its containers, or for an init container that needs more, and its overhead") {
-  auto spec = *json::parse(R"({"containers":[{"resources":{"requests":{"cpu":"100m"}}},{"resources":{"requests":{"cpu":"200m","memory":"1Mi"}}}],
+  auto spec = *json::parse(
+      R"({"containers":[{"resources":{"requests":{"cpu":"100m"}}},{"resources":{"requests":{"cpu":"200m","memory":"1Mi"}}}],
     "initContainers":[{"restartPolicy":"Always","resources":{"requests":{"cpu":"50m"}}},{"resources":{"requests":{"cpu":"1"}}}],
     "overhead":{"cpu":"10m"}})");
   auto r = pod_requests(spec);

@@ -1,5 +1,6 @@
 // The scheduler with the real policy and the real API server, on a clock of the test's own, as system:kube-scheduler.
 #include "core/sched/scheduler.h"
+
 #include "plugins/scheduler_binpack/binpack_policy.h"
 #include "plugins/scheduler_default/default_policy.h"
 #include "unit/api/fixture.h"
@@ -9,7 +10,8 @@ namespace {
 using namespace std::chrono_literals;
 
 const lotse_host* bare_host() {
-  static const lotse_host host{sizeof(lotse_host), 0, nullptr, "0.1.0", [](void*, const char*) -> const void* { return nullptr; }};
+  static const lotse_host host{sizeof(lotse_host), 0, nullptr, "0.1.0",
+                               [](void*, const char*) -> const void* { return nullptr; }};
   return &host;
 }
 
@@ -32,9 +34,11 @@ struct Fixture : api::ServerFixture {
     sdk::Config config(sdk::Msg::map({{"owner_spread", true}, {"preemption", true}}));
     normal = std::make_unique<scheduler_default::DefaultPolicy>(sdk::Host(bare_host()), config);
     packing = std::make_unique<scheduler_binpack::BinpackPolicy>(sdk::Host(bare_host()), config);
-    scheduler.emplace(*store, flaky, loop, loop,
-                      std::vector<PolicySlot>{{{"default-scheduler", "default"}, reinterpret_cast<const lotse_scheduler*>(normal->c_instance())},
-                                              {{"binpack"}, reinterpret_cast<const lotse_scheduler*>(packing->c_instance())}});
+    scheduler.emplace(
+        *store, flaky, loop, loop,
+        std::vector<PolicySlot>{
+            {{"default-scheduler", "default"}, reinterpret_cast<const lotse_scheduler*>(normal->c_instance())},
+            {{"binpack"}, reinterpret_cast<const lotse_scheduler*>(packing->c_instance())}});
     REQUIRE(scheduler->start().ok());
     settle();
   }
@@ -45,21 +49,24 @@ struct Fixture : api::ServerFixture {
   void node(const std::string& name, const std::string& cpu = "1") {
     must(create("nodes", "", R"({"metadata":{"name":")" + name + R"("}})"));
     ready(name);
-    must(patch("nodes", "", name, R"({"status":{"allocatable":{"cpu":")" + cpu + R"(","memory":"1Gi","pods":"10"},"capacity":{"cpu":")" + cpu +
-                                      R"(","memory":"1Gi","pods":"10"}}})", "merge", "status"));
+    must(patch("nodes", "", name,
+               R"({"status":{"allocatable":{"cpu":")" + cpu + R"(","memory":"1Gi","pods":"10"},"capacity":{"cpu":")" +
+                   cpu + R"(","memory":"1Gi","pods":"10"}}})",
+               "merge", "status"));
   }
   void ready(const std::string& name) { must(patch("nodes", "", name, R"({"spec":{"taints":null}})")); }
   using ServerFixture::patch;
-  api::Response patch(std::string_view resource, std::string_view ns, std::string_view name, std::string_view body, std::string_view type,
-                      std::string_view subresource) {
+  api::Response patch(std::string_view resource, std::string_view ns, std::string_view name, std::string_view body,
+                      std::string_view type, std::string_view subresource) {
     api::Request r = request(api::Verb::kPatch, resource, ns, name, body);
     r.content_type = "application/" + std::string(type) + "-patch+json";
     r.subresource = subresource;
     return ask(std::move(r));
   }
   void pod(const std::string& name, const std::string& cpu = "500m", const std::string& more = "") {
-    must(create("pods", "default", R"({"metadata":{"name":")" + name + R"("},"spec":{"terminationGracePeriodSeconds":0,)" + more +
-                                       R"("containers":[{"name":"c","image":"i","resources":{"requests":{"cpu":")" + cpu + R"("}}}]}})"));
+    must(create("pods", "default",
+                R"({"metadata":{"name":")" + name + R"("},"spec":{"terminationGracePeriodSeconds":0,)" + more +
+                    R"("containers":[{"name":"c","image":"i","resources":{"requests":{"cpu":")" + cpu + R"("}}}]}})"));
     settle();
   }
   std::string place(const std::string& name) {
@@ -69,14 +76,16 @@ struct Fixture : api::ServerFixture {
   std::string scheduled(const std::string& name) {
     const json::Value v = value(get("pods", "default", name));
     for (const auto& c : v["status"]["conditions"].items())
-      if (c["type"].str() == "PodScheduled") return std::string(c["status"].str()) + " " + std::string(c["message"].str());
+      if (c["type"].str() == "PodScheduled")
+        return std::string(c["status"].str()) + " " + std::string(c["message"].str());
     return "";
   }
   std::string events(const std::string& about) {
     std::string out;
     const json::Value all = value(list("events", "default"));
     for (const auto& e : all["items"].items())
-      if (e["involvedObject"]["name"].str() == about) out += std::string(e["reason"].str()) + ": " + std::string(e["message"].str()) + "\n";
+      if (e["involvedObject"]["name"].str() == about)
+        out += std::string(e["reason"].str()) + ": " + std::string(e["message"].str()) + "\n";
     return out;
   }
   void wait(Duration d) {
@@ -104,7 +113,8 @@ TEST_CASE_METHOD(Fixture, "a pod that fits nowhere says why and is placed when a
   node("small", "100m");
   pod("p");
   const std::string why =
-      "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
+      "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 Preemption is not helpful "
+      "for scheduling.";
   CHECK(scheduled("p") == "False " + why);
   CHECK(events("p") == "FailedScheduling: " + why + "\n");
   node("big");

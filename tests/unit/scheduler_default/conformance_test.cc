@@ -8,7 +8,8 @@ namespace lotse {
 namespace {
 // A host that offers no service.
 const lotse_host* bare_host() {
-  static const lotse_host host{sizeof(lotse_host), 0, nullptr, "0.1.0", [](void*, const char*) -> const void* { return nullptr; }};
+  static const lotse_host host{sizeof(lotse_host), 0, nullptr, "0.1.0",
+                               [](void*, const char*) -> const void* { return nullptr; }};
   return &host;
 }
 
@@ -25,7 +26,11 @@ void run_all() {
 }
 }  // namespace
 
-TEST_CASE("the default policy conforms") { run_all<scheduler_default::DefaultPolicy>(); }
-TEST_CASE("the binpack policy conforms") { run_all<scheduler_binpack::BinpackPolicy>(); }
+TEST_CASE("the default policy conforms") {
+  run_all<scheduler_default::DefaultPolicy>();
+}
+TEST_CASE("the binpack policy conforms") {
+  run_all<scheduler_binpack::BinpackPolicy>();
+}
 
 }  // namespace lotse

@@ -11,7 +11,8 @@ using namespace check::scheduler;
 using Kind = Answer::Kind;
 
 const lotse_host* bare_host() {
-  static const lotse_host host{sizeof(lotse_host), 0, nullptr, "0.1.0", [](void*, const char*) -> const void* { return nullptr; }};
+  static const lotse_host host{sizeof(lotse_host), 0, nullptr, "0.1.0",
+                               [](void*, const char*) -> const void* { return nullptr; }};
   return &host;
 }
 template <class Policy>

@@ -15,7 +15,8 @@ struct DomainCount {
   const Column* column;
   std::vector<int64_t> count;
   int64_t total = 0;
-  DomainCount(const Column& c, const std::vector<int32_t>& by_slot) : column(&c), count(static_cast<size_t>(c.domains)) {
+  DomainCount(const Column& c, const std::vector<int32_t>& by_slot)
+      : column(&c), count(static_cast<size_t>(c.domains)) {
     for (size_t slot = 0; slot < by_slot.size() && slot < c.domain.size(); ++slot) {
       if (by_slot[slot] == 0 || c.domain[slot] < 0) continue;
       count[static_cast<size_t>(c.domain[slot])] += by_slot[slot];
@@ -89,7 +90,8 @@ class AffinityScore {
 
  private:
   void own(Snapshot& snapshot, const PodTerm& t, int64_t weight) {
-    if (weight != 0) parts_.push_back({weight, DomainCount(snapshot.column(t.topology_key), snapshot.group(t, false).count)});
+    if (weight != 0)
+      parts_.push_back({weight, DomainCount(snapshot.column(t.topology_key), snapshot.group(t, false).count)});
   }
   std::vector<std::pair<int64_t, DomainCount>> parts_;
   std::vector<int64_t> raw_;

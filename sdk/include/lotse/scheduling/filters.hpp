@@ -40,7 +40,8 @@ inline Refusal taint_toleration(const Shape& shape, const Node& node, const Snap
 inline bool matches_node(const Selector& selector, const Node& node) {
   if (selector.requirements.empty()) return false;
   for (const Requirement& r : selector.requirements) {
-    if (r.field ? !(r.key == "metadata.name" && r.holds(&node.name)) : !r.holds(label(node.labels, r.key))) return false;
+    if (r.field ? !(r.key == "metadata.name" && r.holds(&node.name)) : !r.holds(label(node.labels, r.key)))
+      return false;
   }
   return true;
 }

@@ -15,7 +15,8 @@ class Fingerprint {
   explicit Fingerprint(const lotse_sched_pod& pod) {
     numbers(pod.request_count, pod.node_selector_count, pod.node_required_count, pod.node_required_set);
     for (size_t i = 0; i < pod.request_count; ++i) text(pod.requests[i].resource), number(pod.requests[i].amount);
-    for (size_t i = 0; i < pod.node_selector_count; ++i) text(pod.node_selector[i].key), text(pod.node_selector[i].value);
+    for (size_t i = 0; i < pod.node_selector_count; ++i)
+      text(pod.node_selector[i].key), text(pod.node_selector[i].value);
     for (size_t i = 0; i < pod.node_required_count; ++i) term(pod.node_required[i]);
     numbers(pod.node_preferred_count, pod.toleration_count, pod.host_port_count, pod.image_count);
     for (size_t i = 0; i < pod.node_preferred_count; ++i) term(pod.node_preferred[i]);
@@ -41,7 +42,10 @@ class Fingerprint {
 
  private:
   void number(int64_t n) { out_.append(reinterpret_cast<const char*>(&n), sizeof n); }
-  template <class... T> void numbers(T... n) { (number(static_cast<int64_t>(n)), ...); }
+  template <class... T>
+  void numbers(T... n) {
+    (number(static_cast<int64_t>(n)), ...);
+  }
   void text(lotse_bytes b) {
     number(static_cast<int64_t>(b.size));
     out_.append(view(b));

@@ -19,8 +19,12 @@
 
 namespace lotse::scheduling {
 
-inline std::string_view view(lotse_bytes b) { return {static_cast<const char*>(b.data), b.size}; }
-inline lotse_bytes bytes(std::string_view s) { return {s.data(), s.size()}; }
+inline std::string_view view(lotse_bytes b) {
+  return {static_cast<const char*>(b.data), b.size};
+}
+inline lotse_bytes bytes(std::string_view s) {
+  return {s.data(), s.size()};
+}
 
 using Labels = std::vector<std::pair<std::string, std::string>>;  // sorted by key
 
@@ -33,7 +37,8 @@ inline Labels make_labels(const lotse_pair* pairs, size_t count) {
 }
 
 inline const std::string* label(const Labels& labels, std::string_view key) {
-  auto it = std::lower_bound(labels.begin(), labels.end(), key, [](const auto& l, std::string_view k) { return l.first < k; });
+  auto it = std::lower_bound(labels.begin(), labels.end(), key,
+                             [](const auto& l, std::string_view k) { return l.first < k; });
   return it != labels.end() && it->first == key ? &it->second : nullptr;
 }
 
@@ -45,17 +50,22 @@ struct Requirement {
 
   bool holds(const std::string* value) const {
     switch (op) {
-      case LOTSE_OP_IN: return value && std::find(values.begin(), values.end(), *value) != values.end();
-      case LOTSE_OP_NOT_IN: return !value || std::find(values.begin(), values.end(), *value) == values.end();
-      case LOTSE_OP_EXISTS: return value != nullptr;
-      case LOTSE_OP_DOES_NOT_EXIST: return value == nullptr;
+      case LOTSE_OP_IN:
+        return value && std::find(values.begin(), values.end(), *value) != values.end();
+      case LOTSE_OP_NOT_IN:
+        return !value || std::find(values.begin(), values.end(), *value) == values.end();
+      case LOTSE_OP_EXISTS:
+        return value != nullptr;
+      case LOTSE_OP_DOES_NOT_EXIST:
+        return value == nullptr;
       case LOTSE_OP_GT:
       case LOTSE_OP_LT: {
         int64_t have = 0, want = 0;
         if (!value || values.size() != 1 || !number(*value, &have) || !number(values[0], &want)) return false;
         return op == LOTSE_OP_GT ? have > want : have < want;
       }
-      default: return false;  // an operator of a later minor: nothing is known to match
+      default:
+        return false;  // an operator of a later minor: nothing is known to match
     }
   }
 
@@ -99,7 +109,8 @@ struct PodTerm {
   int32_t weight = 0;  // 0: required
   std::string topology_key;
   bool matches(std::string_view ns, const Labels& labels) const {
-    return selector_set && std::find(namespaces.begin(), namespaces.end(), ns) != namespaces.end() && selector.matches(labels);
+    return selector_set && std::find(namespaces.begin(), namespaces.end(), ns) != namespaces.end() &&
+           selector.matches(labels);
   }
 };
 

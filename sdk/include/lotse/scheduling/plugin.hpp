@@ -20,13 +20,16 @@ class PolicyPlugin : public sdk::Scheduler {
   }
 
  private:
-  static void assign(void* ctx, size_t pod, lotse_bytes node) { static_cast<sdk::Answers*>(ctx)->assign(pod, view(node)); }
+  static void assign(void* ctx, size_t pod, lotse_bytes node) {
+    static_cast<sdk::Answers*>(ctx)->assign(pod, view(node));
+  }
   static void refuse(void* ctx, size_t pod, const lotse_sched_reason* reasons, size_t count) {
     static_cast<sdk::Answers*>(ctx)->refuse(pod, {reasons, reasons + count});
   }
   static void preempt(void* ctx, size_t pod, lotse_bytes node, const lotse_bytes* victims, size_t victim_count,
                       const lotse_sched_reason* reasons, size_t count) {
-    static_cast<sdk::Answers*>(ctx)->preempt(pod, view(node), {victims, victims + victim_count}, {reasons, reasons + count});
+    static_cast<sdk::Answers*>(ctx)->preempt(pod, view(node), {victims, victims + victim_count},
+                                             {reasons, reasons + count});
   }
   Policy policy_;
 };

@@ -33,7 +33,8 @@ class Policy {
  public:
   explicit Policy(Profile profile) : profile_(std::move(profile)), verdicts_(profile_) {
     for (const NodeScore& s : profile_.scores)
-      if (s.normalise != Normalise::kNone && normalised_.size() < kNormalisedMax) normalised_.push_back({s.weight, s.normalise});
+      if (s.normalise != Normalise::kNone && normalised_.size() < kNormalisedMax)
+        normalised_.push_back({s.weight, s.normalise});
   }
   Policy(const Policy&) = delete;
   Policy& operator=(const Policy&) = delete;
@@ -121,7 +122,8 @@ class Policy {
         for (size_t n = 0; n < normalised_.size(); ++n) most[n] = std::max<int64_t>(most[n], verdicts[slot].raw[n]);
     std::optional<SpreadScore> spread;
     if (profile_.spread_weight)
-      spread.emplace(snapshot_, shape, profile_.owner_spread, fit_, [&](size_t slot) { return verdicts[slot].eligible; });
+      spread.emplace(snapshot_, shape, profile_.owner_spread, fit_,
+                     [&](size_t slot) { return verdicts[slot].eligible; });
     std::optional<AffinityScore> affinity;
     if (profile_.affinity_weight) affinity.emplace(snapshot_, shape);
     if (affinity && !affinity->empty()) affinity->compute(fit_);
@@ -133,7 +135,8 @@ class Policy {
     for (size_t slot = 0; slot < fit_.size(); ++slot) {
       if (!fit_[slot]) continue;
       int64_t score = verdicts[slot].fixed;
-      for (size_t n = 0; n < normalised_.size(); ++n) score += normalised_[n].weight * normal(verdicts[slot].raw[n], most[n], n);
+      for (size_t n = 0; n < normalised_.size(); ++n)
+        score += normalised_[n].weight * normal(verdicts[slot].raw[n], most[n], n);
       if (by_spread) score += profile_.spread_weight * spread->at(slot);
       if (by_affinity) score += profile_.affinity_weight * affinity->at(slot);
       if (best == SIZE_MAX || score > best_score) {
@@ -167,7 +170,8 @@ class Policy {
     if (slot == SIZE_MAX) return false;
     if (slot < refused_.size() && refused_[slot] && !verdicts_.refusal(refused_[slot]).resolvable) return false;
     const auto& pods = snapshot_.nodes()[slot].pods;
-    return std::any_of(pods.begin(), pods.end(), [&](const Pod* p) { return p->terminating && p->priority < in.priority; });
+    return std::any_of(pods.begin(), pods.end(),
+                       [&](const Pod* p) { return p->terminating && p->priority < in.priority; });
   }
 
   // As the snapshot stands, with nothing remembered.
@@ -197,8 +201,8 @@ class Policy {
     }
     std::vector<lotse_bytes> uids;
     for (const Pod* p : victims.pods) uids.push_back(bytes(p->uid));
-    answers.preempt(answers.ctx, index, bytes(snapshot_.nodes()[victims.slot].name), uids.data(), uids.size(), reasons.data(),
-                    reasons.size());
+    answers.preempt(answers.ctx, index, bytes(snapshot_.nodes()[victims.slot].name), uids.data(), uids.size(),
+                    reasons.data(), reasons.size());
   }
 
   struct Normalised {

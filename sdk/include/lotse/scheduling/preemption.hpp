@@ -12,7 +12,7 @@ namespace lotse::scheduling {
 
 struct Victims {
   size_t slot = SIZE_MAX;
-  std::vector<Pod*> pods;  // most important first
+  std::vector<Pod*> pods;   // most important first
   int64_t disruptions = 0;  // how many of them break a PodDisruptionBudget
 };
 
@@ -22,8 +22,8 @@ class Preemption {
   Preemption(Snapshot& snapshot, int32_t priority, std::function<bool(size_t)> fits)
       : snapshot_(snapshot), priority_(priority), fits_(std::move(fits)) {}
 
-  // candidates: slots where removing pods might help. Of many, a tenth (at least 100) is looked at, from a place that the
-  // seed decides.
+  // candidates: slots where removing pods might help. Of many, a tenth (at least 100) is looked at, from a place that
+  // the seed decides.
   Victims best(const std::vector<size_t>& candidates, uint64_t seed) {
     Victims best;
     if (candidates.empty()) return best;

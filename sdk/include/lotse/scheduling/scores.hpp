@@ -36,8 +36,12 @@ inline int64_t resources_score(const Shape& shape, const Node& node, bool most) 
   add(node.allocatable_of(kMemory), node.scored_memory + shape.scored_memory);
   return counted ? sum / counted : 0;
 }
-inline int64_t least_allocated(const Shape& s, const Node& n, const Snapshot&) { return resources_score(s, n, false); }
-inline int64_t most_allocated(const Shape& s, const Node& n, const Snapshot&) { return resources_score(s, n, true); }
+inline int64_t least_allocated(const Shape& s, const Node& n, const Snapshot&) {
+  return resources_score(s, n, false);
+}
+inline int64_t most_allocated(const Shape& s, const Node& n, const Snapshot&) {
+  return resources_score(s, n, true);
+}
 
 // Nodes whose cpu and memory would be used to a like degree score high.
 inline int64_t balanced_allocation(const Shape& shape, const Node& node, const Snapshot&) {
@@ -74,7 +78,8 @@ inline int64_t image_locality(const Shape& shape, const Node& node, const Snapsh
   constexpr int64_t kMin = 23 * 1024 * 1024, kMaxPerContainer = 1000 * int64_t{1024 * 1024};
   int64_t sum = 0;
   for (const std::string& name : shape.images) {
-    auto it = std::lower_bound(node.images.begin(), node.images.end(), name, [](auto& i, auto& n) { return i.first < n; });
+    auto it =
+        std::lower_bound(node.images.begin(), node.images.end(), name, [](auto& i, auto& n) { return i.first < n; });
     if (it == node.images.end() || it->first != name) continue;
     double spread = static_cast<double>(snapshot.image_nodes(name)) / static_cast<double>(snapshot.node_count());
     sum += static_cast<int64_t>(static_cast<double>(it->second) * spread);

@@ -57,7 +57,8 @@ class Snapshot {
     node.labels = std::move(labels);
     node.taints.clear();
     for (size_t i = 0; i < in.taint_count; ++i)
-      node.taints.push_back({std::string(view(in.taints[i].key)), std::string(view(in.taints[i].value)), in.taints[i].effect});
+      node.taints.push_back(
+          {std::string(view(in.taints[i].key)), std::string(view(in.taints[i].value)), in.taints[i].effect});
     node.allocatable.assign(node.allocatable.size(), 0);
     for (size_t i = 0; i < in.allocatable_count; ++i)
       add_to(&node.allocatable, resource(view(in.allocatable[i].resource)), in.allocatable[i].amount);
@@ -224,7 +225,8 @@ class Snapshot {
     std::vector<std::pair<std::string, int64_t>> images;
     for (size_t i = 0; i < in.image_count; ++i) images.emplace_back(view(in.images[i].name), in.images[i].bytes);
     std::sort(images.begin(), images.end());
-    images.erase(std::unique(images.begin(), images.end(), [](auto& a, auto& b) { return a.first == b.first; }), images.end());
+    images.erase(std::unique(images.begin(), images.end(), [](auto& a, auto& b) { return a.first == b.first; }),
+                 images.end());
     if (images == node->images) return;
     for (auto& [name, size] : node->images)
       if (--image_nodes_[name] == 0) image_nodes_.erase(name);
@@ -246,7 +248,8 @@ class Snapshot {
     node.scored_memory += sign * shape.scored_memory;
     if (!shape.host_ports.empty()) {
       node.ports.clear();
-      for (const Pod* p : node.pods) node.ports.insert(node.ports.end(), p->shape->host_ports.begin(), p->shape->host_ports.end());
+      for (const Pod* p : node.pods)
+        node.ports.insert(node.ports.end(), p->shape->host_ports.begin(), p->shape->host_ports.end());
     }
     for (Group* g : shape.groups)
       if (!(g->skip_terminating && pod->terminating)) g->count[pod->slot] += sign;
@@ -273,7 +276,8 @@ class Snapshot {
     }
     s->node_required_set = in.node_required_set != 0;
     s->never_preempts = in.never_preempts != 0;
-    for (size_t i = 0; i < in.node_required_count; ++i) s->node_required.push_back({make_selector(in.node_required[i]), 0});
+    for (size_t i = 0; i < in.node_required_count; ++i)
+      s->node_required.push_back({make_selector(in.node_required[i]), 0});
     for (size_t i = 0; i < in.node_preferred_count; ++i)
       s->node_preferred.push_back({make_selector(in.node_preferred[i]), in.node_preferred[i].weight});
     for (size_t i = 0; i < in.toleration_count; ++i) {
@@ -286,11 +290,12 @@ class Snapshot {
       s->host_ports.push_back({std::move(ip), in.host_ports[i].port, in.host_ports[i].protocol});
     }
     for (size_t i = 0; i < in.affinity_count; ++i) s->affinity.push_back(make_pod_term(in.affinity[i], s->ns));
-    for (size_t i = 0; i < in.anti_affinity_count; ++i) s->anti_affinity.push_back(make_pod_term(in.anti_affinity[i], s->ns));
+    for (size_t i = 0; i < in.anti_affinity_count; ++i)
+      s->anti_affinity.push_back(make_pod_term(in.anti_affinity[i], s->ns));
     for (size_t i = 0; i < in.spread_count; ++i) {
       const lotse_spread& c = in.spread[i];
-      s->spread.push_back({std::string(view(c.topology_key)), make_selector(c.selector), c.selector_set != 0, c.max_skew,
-                           c.min_domains, c.required != 0, c.honor_affinity != 0, c.honor_taints != 0});
+      s->spread.push_back({std::string(view(c.topology_key)), make_selector(c.selector), c.selector_set != 0,
+                           c.max_skew, c.min_domains, c.required != 0, c.honor_affinity != 0, c.honor_taints != 0});
     }
     for (size_t i = 0; i < in.image_count; ++i) s->images.emplace_back(view(in.images[i]));
     for (auto& [key, g] : groups_)
@@ -315,7 +320,8 @@ class Snapshot {
   void carry(Shape* shape, const lotse_pod_term*, size_t count, const std::vector<PodTerm>& terms, bool anti) {
     for (size_t i = 0; i < count; ++i) {
       const PodTerm& t = terms[i];
-      std::string key = (anti ? "-" : "+") + std::to_string(t.weight) + t.topology_key + '\0' + (t.selector_set ? '1' : '0');
+      std::string key =
+          (anti ? "-" : "+") + std::to_string(t.weight) + t.topology_key + '\0' + (t.selector_set ? '1' : '0');
       for (const std::string& ns : t.namespaces) key += ns + '\0';
       for (const Requirement& r : t.selector.requirements) {
         key += '\1' + r.key + '\0' + char('0' + r.op);

@@ -13,12 +13,15 @@ namespace lotse::scheduling {
 
 inline constexpr std::string_view kHostname = "kubernetes.io/hostname", kZone = "topology.kubernetes.io/zone";
 inline constexpr const char* kSpreadReason = "node(s) didn't match pod topology spread constraints";
-inline constexpr const char* kSpreadLabelReason = "node(s) didn't match pod topology spread constraints (missing required label)";
+inline constexpr const char* kSpreadLabelReason =
+    "node(s) didn't match pod topology spread constraints (missing required label)";
 
 // Which nodes a constraint counts: by node affinity and taints of the pod.
 struct Eligible {
   bool affinity = true, taints = true;
-  bool counts(bool honor_affinity, bool honor_taints) const { return (affinity || !honor_affinity) && (taints || !honor_taints); }
+  bool counts(bool honor_affinity, bool honor_taints) const {
+    return (affinity || !honor_affinity) && (taints || !honor_taints);
+  }
 };
 
 class SpreadFilter {
@@ -64,7 +67,8 @@ class SpreadFilter {
     for (size_t slot = 0; slot < snapshot.nodes().size(); ++slot) {
       if (!snapshot.nodes()[slot].present || !eligible(slot).counts(c.honor_affinity, c.honor_taints)) continue;
       // A node counts only if it has the keys of all constraints.
-      if (std::any_of(parts_.begin(), parts_.end(), [&](const Part& p) { return p.column->domain[slot] < 0; })) continue;
+      if (std::any_of(parts_.begin(), parts_.end(), [&](const Part& p) { return p.column->domain[slot] < 0; }))
+        continue;
       size_t domain = static_cast<size_t>(part->column->domain[slot]);
       seen[domain] = true;
       part->count[domain] += group.count[slot];
@@ -81,7 +85,8 @@ class SpreadScore {
  public:
   // fit: by slot, non-zero for the nodes to be scored.
   template <class EligibleAt>
-  SpreadScore(Snapshot& snapshot, const Shape& shape, bool by_owner, const std::vector<uint8_t>& fit, EligibleAt eligible) {
+  SpreadScore(Snapshot& snapshot, const Shape& shape, bool by_owner, const std::vector<uint8_t>& fit,
+              EligibleAt eligible) {
     for (const SpreadConstraint& c : shape.spread)
       if (!c.required)
         add(snapshot, c.topology_key, c.max_skew, snapshot.group({{shape.ns}, c.selector, c.selector_set, 0, ""}, true),
@@ -111,11 +116,13 @@ class SpreadScore {
     std::vector<bool> seen;
     double weight = 0;
   };
-  void add(Snapshot& snapshot, const std::string& key, int32_t max_skew, const Group& group, bool affinity, bool taints) {
+  void add(Snapshot& snapshot, const std::string& key, int32_t max_skew, const Group& group, bool affinity,
+           bool taints) {
     parts_.push_back({&snapshot.column(key), &group, max_skew, key == kHostname, affinity, taints, {}, {}, 0});
   }
   bool ignored(size_t slot) const {
-    return all_keys_ && std::any_of(parts_.begin(), parts_.end(), [&](const Part& p) { return p.column->domain[slot] < 0; });
+    return all_keys_ &&
+           std::any_of(parts_.begin(), parts_.end(), [&](const Part& p) { return p.column->domain[slot] < 0; });
   }
 
   template <class EligibleAt>
@@ -157,7 +164,8 @@ class SpreadScore {
         for (size_t slot = 0; slot < snapshot.nodes().size(); ++slot) {
           int32_t d = p->column->domain[slot];
           if (d < 0 || !p->seen[static_cast<size_t>(d)] || ignored(slot)) continue;
-          if (eligible(slot).counts(p->honor_affinity, p->honor_taints)) p->count[static_cast<size_t>(d)] += p->group->count[slot];
+          if (eligible(slot).counts(p->honor_affinity, p->honor_taints))
+            p->count[static_cast<size_t>(d)] += p->group->count[slot];
         }
     }
     p->weight = std::log(static_cast<double>(domains + 2));

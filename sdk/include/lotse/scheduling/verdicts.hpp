@@ -28,7 +28,7 @@ struct NodeVerdict {
   uint64_t generation = 0;
   uint32_t refusal = 0;  // 0: fit; else a number of Verdicts::refusal
   Eligible eligible;
-  int64_t fixed = 0;     // the weighted sum of scores that need no normalising
+  int64_t fixed = 0;  // the weighted sum of scores that need no normalising
   std::array<int32_t, kNormalisedMax> raw{};
 };
 
