@@ -89,8 +89,9 @@ bool normal_path(std::string_view path, std::string* out) {
       parts.pop_back();
     }
   }
-  out->clear();
-  for (auto part : parts) *out += (out->empty() ? "" : "/") + std::string(part);
+  std::string normal;  // `path` may be a view of *out
+  for (auto part : parts) normal += (normal.empty() ? "" : "/") + std::string(part);
+  *out = std::move(normal);
   return true;
 }
 
