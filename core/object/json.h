@@ -3,6 +3,7 @@
 // also the canonical order except for apiVersion, kind and metadata, which are written first at the top.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -24,7 +25,7 @@ class Value {
   using Member = std::pair<std::string, Value>;
   using Object = std::vector<Member>;  // sorted by key, no key twice
 
-  Value() noexcept;  // null
+  Value() noexcept { std::memset(raw_, 0, sizeof raw_); }  // null
   Value(std::nullptr_t) noexcept : Value() {}
   Value(bool b) noexcept;
   Value(int v) : Value(static_cast<int64_t>(v)) {}
@@ -39,11 +40,18 @@ class Value {
   static Value array(std::vector<Value> items = {});
   static Value object(std::initializer_list<std::pair<std::string_view, Value>> members = {});
   Value(const Value&);
-  Value(Value&&) noexcept;
-  Value& operator=(Value) noexcept;
-  ~Value();
+  Value(Value&& o) noexcept { take(&o); }
+  Value& operator=(const Value& o) { return *this = Value(o); }
+  Value& operator=(Value&& o) noexcept {
+    Value old(std::move(*this));  // freed last: o may be a part of it
+    take(&o);
+    return *this;
+  }
+  ~Value() {
+    if ((tag_ & 7) > static_cast<uint8_t>(Type::kBool)) destroy();
+  }
 
-  Type type() const;
+  Type type() const { return static_cast<Type>(tag_ & 7); }
   bool is_null() const { return type() == Type::kNull; }
   bool is_bool() const { return type() == Type::kBool; }
   bool is_number() const { return type() == Type::kNumber; }
@@ -93,6 +101,11 @@ class Value {
   std::string_view text() const;
   template <class T> T* pointer() const;
   template <class T> void set_pointer(T* pointer);
+  void take(Value* o) noexcept {
+    std::memcpy(raw_, o->raw_, sizeof raw_);
+    tag_ = o->tag_;
+    o->tag_ = 0;
+  }
   void destroy() noexcept;
   void copy_from(const Value& other);
   alignas(8) char raw_[15];

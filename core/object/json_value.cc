@@ -55,9 +55,6 @@ void Value::set_pointer(T* p) {
   std::memcpy(raw_, &p, sizeof p);
 }
 
-Value::Value() noexcept {
-  std::memset(raw_, 0, sizeof raw_);
-}
 Value::Value(bool b) noexcept : Value() {
   tag_ = static_cast<uint8_t>(Type::kBool) | (b ? 1 << 3 : 0);
 }
@@ -149,27 +146,7 @@ void Value::copy_from(const Value& o) {
 Value::Value(const Value& o) : Value() {
   copy_from(o);
 }
-Value::Value(Value&& o) noexcept {
-  std::memcpy(raw_, o.raw_, sizeof raw_);
-  tag_ = o.tag_;
-  std::memset(o.raw_, 0, sizeof o.raw_);
-  o.tag_ = 0;
-}
-Value& Value::operator=(Value o) noexcept {
-  char raw[sizeof raw_];
-  std::memcpy(raw, raw_, sizeof raw);
-  std::memcpy(raw_, o.raw_, sizeof raw);
-  std::memcpy(o.raw_, raw, sizeof raw);
-  std::swap(tag_, o.tag_);
-  return *this;
-}
-Value::~Value() {
-  destroy();
-}
 
-Type Value::type() const {
-  return static_cast<Type>(tag_ & 7);
-}
 std::string_view Value::str(std::string_view fallback) const {
   return is_string() ? text() : fallback;
 }
