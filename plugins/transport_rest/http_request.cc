@@ -11,6 +11,8 @@ using boost::beast::string_view;
 
 namespace {
 
+constexpr size_t kLastChunkBytes = 5;
+
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 std::string_view plain(string_view v) { return {v.data(), v.size()}; }
 
@@ -68,7 +70,9 @@ void HttpRequest::add_header(std::string_view name, std::string_view value) {
 class RequestParser::Grammar : public http::basic_parser<true> {
  public:
   explicit Grammar(RequestParser& owner) : owner_(owner) {}
-  using http::basic_parser<true>::content_length;
+  // Where a chunk's head is to come. Beast 1.74 asserts that it sees the last one ("0", two line ends) in a buffer of at
+  // least five bytes when it looks a second time; as a body can end no shorter, one waits for five before the first look.
+  bool wants_chunk_head() const { return is_header_done() && chunked() && chunk_left_ == 0; }
 
  private:
   HttpRequest& request() { return owner_.request_; }
@@ -114,19 +118,20 @@ class RequestParser::Grammar : public http::basic_parser<true> {
     request().body.append(body.data(), body.size());
     return body.size();
   }
-  void on_chunk_header_impl(uint64_t, string_view, error_code&) override {}
+  void on_chunk_header_impl(uint64_t size, string_view, error_code&) override { chunk_left_ = size; }
   size_t on_chunk_body_impl(uint64_t, string_view body, error_code&) override {
+    chunk_left_ -= std::min<uint64_t>(chunk_left_, body.size());
     request().body.append(body.data(), body.size());
     return body.size();
   }
   void on_finish_impl(error_code&) override {}
 
   RequestParser& owner_;
+  uint64_t chunk_left_ = 0;
   bool head_done_ = false, has_length_ = false, has_coding_ = false;
 };
 
 RequestParser::RequestParser(const HttpLimits& limits) : limits_(limits), grammar_(std::make_unique<Grammar>(*this)) {
-  grammar_->eager(true);
   grammar_->header_limit(limits_.header_bytes);
   grammar_->body_limit(limits_.body_bytes);
 }
@@ -156,6 +161,7 @@ void RequestParser::check_head() {
 size_t RequestParser::feed(std::string_view data) {
   size_t used = 0;
   while (used < data.size() && !refusal_ && !grammar_->is_done()) {
+    if (grammar_->wants_chunk_head() && data.size() - used < kLastChunkBytes) break;
     error_code ec;
     const size_t n = grammar_->put(boost::asio::const_buffer(data.data() + used, data.size() - used), ec);
     used += n;

@@ -50,6 +50,25 @@ TEST_CASE("chunked bodies are joined and their trailers ignored") {
   CHECK(parser.request().header("X-Admin").empty());
 }
 
+TEST_CASE("a chunked body is read however it is cut, its end too") {
+  const std::string bodies[] = {"3;x=y\r\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\nT: x\r\n\r\n", "0\r\n\r\n", "0x\r\n\r\n", "00;a\r\n\r\n"};
+  for (const std::string& body : bodies) {
+    const std::string text = post("Transfer-Encoding: chunked\r\n", body);
+    const uint32_t whole = status_of(text);
+    for (size_t step = 1; step < 12; ++step) {
+      RequestParser parser({});
+      std::string inbox;
+      for (size_t at = 0; at < text.size() && !parser.done() && !parser.refusal(); at += step) {
+        inbox += text.substr(at, step);
+        inbox.erase(0, parser.feed(inbox));
+        parser.feed(inbox);  // offered again with nothing new
+      }
+      CHECK((parser.refusal() ? parser.refusal()->status : parser.done() ? 200 : 0) == whole);
+      if (whole == 200) CHECK(inbox.empty());
+    }
+  }
+}
+
 TEST_CASE("a request that two readers could understand differently is refused") {
   CHECK(status_of(post("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n")) == 400);
   CHECK(status_of(post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "0\r\n\r\n")) == 400);
