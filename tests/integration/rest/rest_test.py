@@ -180,7 +180,7 @@ class Hostile(Case):
                      request("/", host=""), request("/", host="Host: a\r\nHost: b\r\n"),
                      request("/", "POST", "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n"),
                      request("/", "POST", "Content-Length: 1\r\nContent-Length: 2\r\n", b"ab"),
-                     request("/", "POST", "Transfer-Encoding: chunked\r\n", b"zz\r\n"), request("/", headers="A B: c\r\n")):
+                     request("/", "POST", "Transfer-Encoding: chunked\r\n", b"zz\r\n\r\n"), request("/", headers="A B: c\r\n")):
             self.refused(data, 400)
         self.assertIn("allow", self.refused(request("/api/v1/pods", "BREW"), 405).headers)
         self.refused(request("/", headers="X: " + "y" * 70000 + "\r\n"), 431)
