@@ -24,6 +24,7 @@ Action update(const Kind& kind, json::Value object, std::string_view subresource
   Action a = make(api::Verb::kUpdate, kind, meta["namespace"].str(), meta["name"].str());
   a.subresource = subresource;
   a.body = std::move(object);
+  if (subresource == "status") a.accept = {Reason::kNotFound};  // what is gone needs no status
   return a;
 }
 

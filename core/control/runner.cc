@@ -8,6 +8,12 @@
 #include "core/control/runner_state.h"
 
 namespace lotse::control {
+namespace {
+bool namespace_ends(const Status& s) {
+  return std::any_of(s.causes.begin(), s.causes.end(),
+                     [](const Cause& c) { return c.reason == "NamespaceTerminating"; });
+}
+}  // namespace
 
 Runner::Runner(store::Store& store, api::Handler& handler, Loop& loop,
                std::vector<std::unique_ptr<Controller>> controllers)
@@ -171,7 +177,10 @@ void Runner::State::next(const std::shared_ptr<Run>& run) {
 void Runner::State::finish(const std::shared_ptr<Run>& run) {
   Worker& w = *run->worker;
   const SteadyTime now = loop.clock().steady();
-  if (!run->failure.ok()) {
+  if (namespace_ends(run->failure)) {
+    // Nothing can be made there any more, and what is there is taken away by others: not worth another try.
+    w.queue.done(run->key);
+  } else if (!run->failure.ok()) {
     // Conflicts are the normal way of two who write at once; the rest is worth a line.
     if (run->failure.reason != Reason::kConflict)
       log::warn("control.failed", run->failure.message,

@@ -77,13 +77,13 @@ std::string random_walk(const MakeScheduler& make, uint64_t seed, size_t batch_m
 }
 
 std::string fit_one_by_one(const MakeScheduler& make) {
-  for (uint64_t seed = 1; seed <= 40; ++seed)
+  for (uint64_t seed = 1; seed <= 20; ++seed)
     if (std::string why = random_walk(make, seed, 1); !why.empty()) return why;
   return "";
 }
 
 std::string fit_in_batches(const MakeScheduler& make) {
-  for (uint64_t seed = 100; seed < 140; ++seed)
+  for (uint64_t seed = 100; seed < 115; ++seed)
     if (std::string why = random_walk(make, seed, 16); !why.empty()) return why;
   return "";
 }

@@ -17,6 +17,20 @@ void observe(std::string_view line) {
   if (line.find("control.failed") != std::string_view::npos) complaints().emplace_back(line);
 }
 
+// Refuses the creation of pods as a quota would, as often as it is told.
+struct Quota : api::Handler {
+  explicit Quota(api::Handler& n) : next(n) {}
+  void handle(api::Request r, api::Respond respond) override {
+    if (r.resource == "pods" && r.verb == api::Verb::kCreate && r.subresource.empty() && refuse > 0) {
+      --refuse;
+      return respond(api::status_response(Status(Reason::kInternalError, "exceeded quota")));
+    }
+    next.handle(std::move(r), std::move(respond));
+  }
+  api::Handler& next;
+  int refuse = 0;
+};
+
 struct Fixture : api::ServerFixture {
   Fixture() {
     complaints().clear();
@@ -27,7 +41,7 @@ struct Fixture : api::ServerFixture {
     s.advertise_address = "192.0.2.1";
     s.ca_pem = "CA";
     s.resources = schema_resources();
-    runner.emplace(*store, *server, loop, all_controllers(s));
+    runner.emplace(*store, quota, loop, all_controllers(s));
     REQUIRE(runner->start().ok());
     settle();
   }
@@ -41,6 +55,12 @@ struct Fixture : api::ServerFixture {
       CHECK(line.find("forbidden") == std::string::npos);
       CHECK(line.find("nvalid") == std::string::npos);
     }
+  }
+  // Two that write at once may meet a conflict, which is tried again a few milliseconds later.
+  void settle() {
+    ServerFixture::settle();
+    loop.advance(100ms);
+    ServerFixture::settle();
   }
   size_t count(std::string_view resource, std::string_view ns) { return value(list(resource, ns))["items"].size(); }
   void ready_pods(const std::string& ns = "default") {
@@ -62,6 +82,7 @@ struct Fixture : api::ServerFixture {
     }
     settle();
   }
+  Quota quota{*server};
   std::optional<Runner> runner;
 };
 
@@ -110,6 +131,23 @@ TEST_CASE_METHOD(Fixture, "a Deployment becomes pods, rolls, and goes with every
   settle();
   CHECK(get("deployments.apps", "default", "web").status == 404);
   CHECK(count("replicasets.apps", "default") == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "what is refused is said, tried again after a while, and then forgotten") {
+  quota.refuse = 2;
+  must(create("deployments.apps", "default", kDeployment));
+  ServerFixture::settle();
+  CHECK(count("pods", "default") == 0);  // slow start: the other two were not even tried
+  json::Value d = value(get("deployments.apps", "default", "web"));
+  CHECK(json::write(d["status"]["conditions"]).find("ReplicaFailure") != std::string::npos);
+  const json::Value events = value(list("events", "default"));
+  CHECK(json::write(events).find("Error creating: exceeded quota") != std::string::npos);
+  CHECK(runner->queued() > 0);
+  loop.advance(50ms);
+  settle();
+  CHECK(count("pods", "default") == 3);
+  d = value(get("deployments.apps", "default", "web"));
+  CHECK(json::write(d["status"]["conditions"]).find("ReplicaFailure") == std::string::npos);
 }
 
 TEST_CASE_METHOD(Fixture, "a Namespace is emptied and goes") {
