@@ -50,6 +50,15 @@ Co<Msg> info_step(Engine& engine, Msg, int64_t deadline) {
   co_return answer;
 }
 
+// Our own pause image is pinned whether this containerd knows such a thing or not: without it no pod starts.
+static Msg described(const Engine& engine, const cri::Image& image) {
+  Msg answer = image_answer(image);
+  for (auto& name : image.repo_tags()) {
+    if (name == engine.settings.pause_image) answer.set("pinned", true);
+  }
+  return answer;
+}
+
 Co<Msg> image_status_step(Engine& engine, Msg request, int64_t deadline) {
   cri::ImageStatusRequest wanted;
   wanted.mutable_image()->set_image(need_text(request, "image"));
@@ -57,7 +66,7 @@ Co<Msg> image_status_step(Engine& engine, Msg request, int64_t deadline) {
   co_await engine.ready(deadline);
   auto found = co_await engine.call<cri::ImageStatusResponse>(method::kImageStatus, wanted, deadline);
   if (!found.has_image()) throw sdk::Failure(LOTSE_NOT_FOUND, "there is no image " + wanted.image().image());
-  Msg answer = image_answer(found.image());
+  Msg answer = described(engine, found.image());
   auto info = found.info().find("info");
   if (info != found.info().end()) add_image_details(answer, info->second);
   co_return answer;
@@ -67,7 +76,7 @@ Co<Msg> image_list_step(Engine& engine, Msg, int64_t deadline) {
   co_await engine.ready(deadline);
   auto found = co_await engine.call<cri::ListImagesResponse>(method::kListImages, cri::ListImagesRequest(), deadline);
   Msg items = Msg::array();
-  for (auto& image : found.images()) items.push(image_answer(image));
+  for (auto& image : found.images()) items.push(described(engine, image));
   co_return Msg::map({{"items", std::move(items)}});
 }
 
