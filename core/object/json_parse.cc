@@ -17,7 +17,10 @@ constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseIn
 // Everything that is open stands on one stack of members (an array's items have no key); what closes takes its part.
 class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> {
  public:
-  explicit Builder(std::vector<std::string>* duplicates) : duplicates_(duplicates) {}
+  explicit Builder(std::vector<std::string>* duplicates) : duplicates_(duplicates) {
+    stack_.reserve(64);  // most objects never have more open at once
+    frames_.reserve(16);
+  }
 
   bool Null() { return put(Value()); }
   bool Bool(bool b) { return put(Value(b)); }
