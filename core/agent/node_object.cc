@@ -67,6 +67,12 @@ const json::Value& find(const json::Value& list, std::string_view type) {
   return none;
 }
 
+bool same_set(const json::Value& a, const json::Value& b) {
+  return a.size() == b.size() && std::all_of(a.items().begin(), a.items().end(), [&](const json::Value& item) {
+    return std::find(b.items().begin(), b.items().end(), item) != b.items().end();
+  });
+}
+
 // Conditions to send; *differs if any says something else than before.
 json::Value condition_list(const NodeState& s, const json::Value& have, WallTime now, bool* differs) {
   auto list = json::Value::array();
@@ -123,7 +129,7 @@ json::Value node_status_patch(const Config& config, const NodeState& s, const js
   put("capacity", quantities(s.capacity));
   put("allocatable", quantities(s.allocatable));
   put("nodeInfo", node_info(config, s));
-  put("addresses", addresses(config));
+  if (!same_set(have["addresses"], addresses(config))) put("addresses", addresses(config));
   if (status.has("addresses") && !have["addresses"].empty()) status["addresses"].push(json::Value::object({{"$patch", "replace"}}));
   if (!s.images.empty()) put("images", images(s));
   auto list = condition_list(s, have["conditions"], now, &differs);

@@ -28,6 +28,14 @@ void PodWorker::send_report() {
     if (std::exchange(deleting_, false)) delete_object();
     return;
   }
+  // What the server makes of our patch may differ from it for ever; saying it again would not help.
+  auto text = json::write(patch);
+  if (text == last_report_ && object_->revision() == last_revision_) {
+    if (std::exchange(deleting_, false)) delete_object();
+    return;
+  }
+  last_report_ = std::move(text);
+  last_revision_ = 0;
   reporting_ = true;
   c_.client.patch({"", "v1", "pods"}, state_.spec->ns, state_.spec->name, api::Client::PatchType::kStrategic, patch,
                   [weak = weak_from_this()](Result<ObjectPtr> answer) {
@@ -39,6 +47,7 @@ void PodWorker::reported(Result<ObjectPtr> answer) {
   reporting_ = false;
   if (answer.ok()) {
     report_delay_ = Duration(0);
+    if (*answer) last_revision_ = (*answer)->revision();
     if (*answer && (*answer)->revision() >= object_->revision() && (*answer)->header().uid == object_->header().uid) object_ = std::move(*answer);
     return report();
   }

@@ -53,7 +53,7 @@ bool all_ended(const PodState& s) {
 
 json::Value terminated(const Terminated& end) {
   auto v = json::Value::object({{"exitCode", end.exit_code}, {"reason", end.reason}});
-  v.set("startedAt", end.started == WallTime{} ? json::Value(nullptr) : json::Value(format_time(end.started)));
+  if (end.started != WallTime{}) v.set("startedAt", format_time(end.started));
   v.set("finishedAt", format_time(end.finished));
   if (!end.id.empty()) v.set("containerID", "containerd://" + end.id);
   if (!end.message.empty()) v.set("message", end.message);
@@ -164,7 +164,7 @@ Condition ready(const PodState& s, const Condition& containers, const json::Valu
 }
 
 json::Value write_condition(const Condition& c, const json::Value& conditions, int64_t generation, WallTime now) {
-  auto v = json::Value::object({{"type", c.type}, {"status", c.ok ? "True" : "False"}, {"lastProbeTime", nullptr}});
+  auto v = json::Value::object({{"type", c.type}, {"status", c.ok ? "True" : "False"}});
   std::string since = format_time(now);
   for (const auto& have : conditions.items()) {
     if (have["type"].str() == c.type && have["status"].str() == v["status"].str() && have["lastTransitionTime"].is_string()) {
@@ -255,12 +255,25 @@ json::Value make_status(const PodState& s, const json::Value& pod, const std::ve
   return status;
 }
 
+namespace {
+
+// Merging by key may have put a list into another order: that is no difference.
+bool same(const json::Value& a, const json::Value& b) {
+  if (!a.is_array() || !b.is_array()) return a == b;
+  if (a.size() != b.size()) return false;
+  return std::all_of(a.items().begin(), a.items().end(), [&](const json::Value& item) {
+    return std::find(b.items().begin(), b.items().end(), item) != b.items().end();
+  });
+}
+
+}  // namespace
+
 json::Value status_patch(const json::Value& pod, const json::Value& status) {
   const auto& have = pod["status"];
   auto patch = json::Value::object();
   for (const auto& [key, value] : status.members()) {
     const auto* old = have.find(key);
-    if (value.is_null() ? old == nullptr || old->is_null() : old && *old == value) continue;
+    if (value.is_null() ? old == nullptr || old->is_null() : old && same(*old, value)) continue;
     patch.set(key, value);
   }
   // Lists that are merged by key would keep what is no longer so.

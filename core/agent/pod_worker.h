@@ -111,7 +111,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   std::map<std::string, Handle> followed_;  // sandboxes, by id
   bool report_due_ = false, reporting_ = false, deleting_ = false, working_ = false;
   Duration report_delay_{0};
-  std::string last_report_;
+  std::string last_report_;        // the patch that made last_revision_ of the object
+  uint64_t last_revision_ = 0;
   std::vector<Input> queue_;
 };
 
