@@ -21,7 +21,7 @@ namespace {
 struct House {
   std::string dir = (fs::temp_directory_path() / "lotse-agent-XXXXXX").string();
   VirtualLoop loop;
-  WorkerPool pool{"t", 2, 64};
+  std::unique_ptr<WorkerPool> pool = std::make_unique<WorkerPool>("t", 2, 64);
   FakeApi api;
   api::Client client{api, loop, nullptr, "test"};
   FakeRuntime runtime{loop};
@@ -48,10 +48,11 @@ struct House {
   ~House() {
     agent.reset();
     loop.run();
+    pool.reset();  // what is still being written is written
     fs::remove_all(dir);
   }
   void start() {
-    agent = std::make_unique<Agent>(config, client, runtime, loop, pool);
+    agent = std::make_unique<Agent>(config, client, runtime, loop, *pool);
     agent->start();
   }
   // kill -9: nothing is told to anybody.
@@ -107,7 +108,7 @@ TEST_CASE("an agent registers its node, runs a pod, and takes it away when it is
   CHECK(h.did("container_stop app-0 5"));
   REQUIRE(h.until([&] { return h.runtime.sandboxes.empty() && h.runtime.containers.empty(); }));
   CHECK_FALSE(fs::exists(h.dir + "/pods/uid-web"));
-  CHECK_FALSE(fs::exists(h.dir + "/logs/default_web_uid-web"));
+  CHECK(h.until([&] { return !fs::exists(h.dir + "/logs/default_web_uid-web"); }));
 }
 
 TEST_CASE("a container that ends by itself is restarted and counted") {
