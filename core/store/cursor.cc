@@ -27,6 +27,7 @@ bool CursorState::push(EventPtr event) {
   std::lock_guard lock(mutex_);
   if (closed_) return false;
   const uint64_t revision = event->revision;
+  if (revision <= reached_) return true;  // he begins later than the ring stands
   if (put(std::move(event))) {
     reached_ = revision;
     return true;

@@ -50,7 +50,8 @@ Result<ListPage> StoreImpl::list(const ListQuery& query) {
     page.revision = query.revision != 0 ? query.revision : revision();
     return page;
   }
-  uint64_t at = query.revision == 0 ? 0 : to_backend(query.revision);
+  // Now is what the ring has seen: all that was ever answered, and no more than a watch can begin from.
+  uint64_t at = to_backend(query.revision == 0 ? revision() : query.revision);
   Status broken;
   for (bool more = true; more && !page.more;) {
     std::string last;

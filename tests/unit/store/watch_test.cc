@@ -123,6 +123,24 @@ TEST_CASE_METHOD(StoreFixture, "What is older than the window is compacted, by a
   CHECK(state.compactions == 2);
 }
 
+TEST_CASE_METHOD(StoreFixture, "A list shows what the ring has seen, and a watch from there nothing twice") {
+  REQUIRE(put(config("a", "x", "1")).ok());
+  state.hold_events();
+  Write w;
+  w.key = key("a", "y");
+  w.object = config("a", "y", "1");
+  store->commit(w, [](Result<Committed>) {});  // in the backend, not yet in the ring, and not yet answered
+  const auto page = store->list({"configmaps", "a"});
+  REQUIRE(page.ok());
+  CHECK(page->items.size() == 1);
+  CHECK(page->revision == store->revision());
+  auto early = watch({"configmaps", "a", "", {}, {}, page->revision});
+  auto late = watch({"configmaps", "a", "", {}, {}, page->revision + 1});
+  state.release_events();
+  CHECK(story(drain(*early)) == "+y");
+  CHECK(drain(*late).empty());
+}
+
 // Any mix of changes, cursors with and without selectors, slow and quick ones, against what must come of it: replaying a
 // cursor's events onto what its list had shown gives what a list shows now.
 TEST_CASE_METHOD(StoreFixture, "Whoever lists and then watches knows the state at all times") {
