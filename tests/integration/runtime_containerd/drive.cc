@@ -3,6 +3,7 @@
 //   start TAR...                 starts the managed containerd, and imports the archives
 //   restart IMAGE CNI CGROUP     kills the managed containerd under a running pod: events end, the fault is raised and
 //                                cleared, calls work again, and the pod is what it was
+//   idle                         fails if the plugin's thread wakes while nothing happens
 //   bench IMAGE CNI CGROUP N     sandbox and container from creation to running and gone, N times
 #include <dlfcn.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 #include "lotse/abi/entry.h"
@@ -93,6 +95,31 @@ void bench(RuntimeBed& bed, int rounds) {
   printf("plugin up_ms %.1f down_ms %.1f\n", median(up), median(down));
 }
 
+// How often the plugin's thread wakes in five seconds in which nothing happens, with events open.
+void idle(RuntimeBed& bed) {
+  Stream events(bed.runtime(), bed.runtime()->events, Msg::map());
+  events.grant(1 << 20);
+  events.next_item();
+  auto switches = [] {
+    long count = -1;
+    for (auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::ifstream status(task.path() / "status");
+      std::string line, name;
+      while (std::getline(status, line)) {
+        if (line.rfind("Name:", 0) == 0) name = line.substr(6);
+        if (line.rfind("voluntary_ctxt_switches:", 0) == 0 && name == "containerd") count = atol(line.c_str() + 24);
+      }
+    }
+    return count;
+  };
+  usleep(1'000'000);
+  long before = switches();
+  usleep(5'000'000);
+  long woken = switches() - before;
+  printf("idle wakeups_in_5s %ld\n", woken);
+  require(before >= 0 && woken <= 2, "the idle plugin wakes");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -121,6 +148,7 @@ int main(int argc, char** argv) try {
   RuntimeBed bed(setting, make, false);
   if (command == "start") start(bed, rest);
   if (command == "restart") restart(bed, host);
+  if (command == "idle") idle(bed);
   if (command == "bench") bench(bed, atoi(rest.at(3).c_str()));
   return 0;
 } catch (const Wrong& wrong) {

@@ -160,7 +160,8 @@ def main():
             if not args.only:
                 restarted = bed.restart()
                 print("restart of containerd:", "failed" if restarted else "ok")
-                code = code or restarted
+                woken = subprocess.run(bed.drive("idle")).returncode
+                code = code or restarted or woken
         if args.keep:
             print("kept", bed.dir)
             return code
