@@ -42,7 +42,8 @@ std::string quoted(std::string_view text) {
 }  // namespace
 
 void Call::reply(Response response) {
-  if (!respond) return;
+  if (replied.exchange(true)) return;  // its deadline may have been quicker
+  server.in_flight().remove(this);
   if (!audit_id.empty()) response.headers.emplace_back("Audit-Id", audit_id);
   for (const auto& warning : warnings) response.headers.emplace_back("Warning", quoted(warning));
   server.metrics().count(*this, response.status);

@@ -1,6 +1,7 @@
 // Call: one request on its way through the server, from the door to the reply. It belongs to whoever works on it now: the
 // thread that brought the request, then the thread that answers its commit; never to two at once.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,7 +33,7 @@ struct Call : std::enable_shared_from_this<Call> {
   std::vector<std::string> warnings;
   std::string audit_id;
   SteadyTime begun{};
-  int attempts = 0;
+  std::atomic<bool> replied{false};
 
   Call(ServerImpl& s, Request r, Respond answer) : server(s), request(std::move(r)), respond(std::move(answer)) {}
   store::ResourceName stored() const;        // "deployments.apps"

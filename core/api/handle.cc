@@ -107,7 +107,12 @@ Status read_options(Call& call) {
   return {};
 }
 
+bool waits_for_the_store(Verb verb) {
+  return verb == Verb::kCreate || verb == Verb::kUpdate || verb == Verb::kPatch || verb == Verb::kDelete || verb == Verb::kDeleteCollection;
+}
+
 void dispatch(const CallPtr& call) {
+  if (waits_for_the_store(call->request.verb)) call->server.in_flight().add(call);
   if (!call->request.subresource.empty()) {
     if (!subresource(call)) call->fail(not_allowed());
     return;

@@ -50,6 +50,7 @@ ServerImpl::ServerImpl(store::Store& store, security::Authority& authority, secu
                        return find(group, resource, ns, name);
                      }),
       authorizer_(make_authorizer()),
+      in_flight_(std::make_shared<InFlight>(loop, clock)),
       addresses_(std::make_unique<ServiceAddresses>(store, config_, clock)),
       watches_(std::make_shared<WatchRegistry>(*this)) {
   std::lock_guard lock(observed_mutex_);
@@ -59,6 +60,7 @@ ServerImpl::ServerImpl(store::Store& store, security::Authority& authority, secu
 
 ServerImpl::~ServerImpl() {
   watches_->close();
+  in_flight_->close();
   alive_.reset();
   std::lock_guard lock(observed_mutex_);
   observed_.clear();

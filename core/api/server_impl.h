@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/api/call.h"
+#include "core/api/in_flight.h"
 #include "core/api/metrics.h"
 #include "core/api/server.h"
 
@@ -37,6 +38,7 @@ class ServerImpl : public Server {
   const ServerConfig& config() const { return config_; }
   Nodes* nodes() { return nodes_; }
   Metrics& metrics() { return metrics_; }
+  InFlight& in_flight() { return *in_flight_; }
   ServiceAddresses& addresses() { return *addresses_; }
   WatchRegistry& watches() { return *watches_; }
   ObjectPtr find(std::string_view group, std::string_view resource, std::string_view ns, std::string_view name);
@@ -64,6 +66,7 @@ class ServerImpl : public Server {
   std::unique_ptr<security::Authorizer> authorizer_;
   std::atomic<Nodes*> nodes_{nullptr};
   Metrics metrics_;
+  std::shared_ptr<InFlight> in_flight_;
   std::unique_ptr<ServiceAddresses> addresses_;
   std::shared_ptr<WatchRegistry> watches_;
   std::mutex observed_mutex_;

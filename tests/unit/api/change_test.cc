@@ -117,4 +117,21 @@ TEST_CASE_METHOD(ServerFixture, "A patch is tried again when somebody else was q
   CHECK(must(get("configmaps", "default", "a"))["data"]["other"].str() == "1");
 }
 
+TEST_CASE_METHOD(ServerFixture, "A change that the store does not answer is answered in time all the same, once") {
+  state.hold_events();
+  auto r = request(Verb::kCreate, "configmaps", "default", {}, config_map("slow"));
+  r.peer.trusted = user;
+  int answers = 0, status = 0;
+  server->handle(r, [&](Response x) { ++answers, status = x.status; });
+  settle();
+  CHECK(answers == 0);
+  loop.advance(std::chrono::seconds(70));
+  CHECK(answers == 1);
+  CHECK(status == 504);
+  state.release_events();
+  settle();
+  CHECK(answers == 1);
+  CHECK(get("configmaps", "default", "slow").status == 200);  // it was made after all
+}
+
 }  // namespace lotse::api
