@@ -151,7 +151,7 @@ Result<StreamPtr> Mux::open(std::string kind, Bytes arguments, SinkPtr sink, uin
     f.number = initial;
     f.text = kind;
     f.payload = arguments;
-    self->enqueue(std::move(f));
+    self->send_control(std::move(f));  // credit and cancel, which go before bulk, must not overtake it
   });
   return stream;
 }

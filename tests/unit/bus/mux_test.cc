@@ -89,6 +89,18 @@ TEST_CASE("a stream carries items, writes, a half-close and one end") {
   CHECK(pair.master->streams() == 0);
 }
 
+TEST_CASE("credit and cancel that are given at once do not overtake the opening") {
+  Pair pair;
+  auto sink = std::make_shared<Recorder>();
+  auto stream = pair.worker->open("echo", {}, sink);
+  (*stream)->grant(77);
+  (*stream)->cancel();
+  REQUIRE(pair.pass().ok());
+  REQUIRE(pair.producer->p);
+  CHECK(pair.producer->p->granted == 77);
+  CHECK(pair.producer->p->cancelled);
+}
+
 TEST_CASE("an item over a frame's size arrives whole") {
   Pair pair;
   auto sink = std::make_shared<Recorder>();
