@@ -12,6 +12,7 @@
 #include "core/daemon/on_loop.h"
 #include "core/daemon/tls_material.h"
 #include "core/schema/schema.h"
+#include "core/sched/scheduler.h"
 
 namespace lotse::daemon {
 namespace {
@@ -35,6 +36,7 @@ class RunningMaster : public Master {
 
   ~RunningMaster() override {
     on_loop(base_.loop, [&] {
+      if (scheduler_) scheduler_->stop();
       if (runner_) runner_->stop();
       if (tls_) tls_->end();
     });
@@ -44,7 +46,10 @@ class RunningMaster : public Master {
     on_loop(base_.loop, [&] {
       if (leases_) leases_->end();
       runner_.reset();
+      scheduler_.reset();
     });
+    policy_thread_.reset();
+    policies_.clear();
     if (server_) server_->set_nodes(nullptr);
     transport_host_.reset();
     registry_.reset();
@@ -156,9 +161,23 @@ class RunningMaster : public Master {
     settings.api_port = static_cast<uint16_t>(std::atoi(port_of(cluster_.api_address).c_str()));
     settings.ca_pem = cluster_.ca_pem;
     settings.resources = served_resources();
+    // The first policy is the default one; each serves pods that ask for it by its name as well.
+    std::vector<sched::PolicySlot> slots;
+    for (const auto& name : base_.config.components.scheduler) {
+      LOTSE_TRY(auto policy, base_.plugins.create_scheduler(base_.host, base_.config, name));
+      sched::PolicySlot slot;
+      if (policies_.empty()) slot.scheduler_names.emplace_back("default-scheduler");
+      slot.scheduler_names.push_back(name);
+      slot.policy = policy->c();
+      slots.push_back(std::move(slot));
+      policies_.push_back(std::move(policy));
+    }
+    policy_thread_ = std::make_unique<LoopThread>("sched");
     return on_loop(base_.loop, [&]() -> Status {
       runner_ = std::make_unique<control::Runner>(*store_, *server_, base_.loop, control::all_controllers(settings));
-      return runner_->start();
+      LOTSE_CHECK_OK(runner_->start());
+      scheduler_ = std::make_unique<sched::Scheduler>(*store_, *server_, base_.loop, policy_thread_->loop(), std::move(slots));
+      return scheduler_->start();
     });
   }
 
@@ -185,6 +204,9 @@ class RunningMaster : public Master {
   std::shared_ptr<bus::Registry> registry_;
   std::unique_ptr<bus::Master> bus_;
   std::unique_ptr<control::Runner> runner_;
+  std::vector<std::unique_ptr<plugin::SchedulerPlugin>> policies_;
+  std::unique_ptr<LoopThread> policy_thread_;
+  std::unique_ptr<sched::Scheduler> scheduler_;
 };
 
 }  // namespace

@@ -178,6 +178,8 @@ const Service* Services::by_ip(const std::string& ip, const Endpoint** endpoint)
 std::vector<MsgValue> Services::entries(const Service& s) const {
   std::vector<MsgValue> out;
   if (s.cluster_ips.empty()) return out;
+  for (const auto& ip : s.cluster_ips)
+    if (std::find(own_.begin(), own_.end(), ip) != own_.end()) return out;
   for (const auto& p : s.ports) {
     MsgValue endpoints = MsgValue::array();
     for (const auto& [name, slice] : s.slices)

@@ -45,7 +45,8 @@ struct Service {
 
 class Services {
  public:
-  explicit Services(std::string node_name) : node_name_(std::move(node_name)) {}
+  // `own`: cluster IPs that this node answers on itself (the DNS server's): they stay out of the proxy's table.
+  explicit Services(std::string node_name, std::vector<std::string> own = {}) : node_name_(std::move(node_name)), own_(std::move(own)) {}
 
   // object null: deleted (ns and name say which). They return whether anything that matters has changed.
   bool set_service(const std::string& ns, const std::string& name, const ObjectPtr& object);
@@ -71,6 +72,7 @@ class Services {
   void index_ips(const Service& service, bool add);
 
   std::string node_name_;
+  std::vector<std::string> own_;
   std::map<Name, Service> services_;
   std::map<Name, std::string> slice_owner_;          // (ns, slice) -> service
   std::map<Name, std::map<std::string, Slice>> orphans_;  // slices that came before their Service

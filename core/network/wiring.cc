@@ -80,7 +80,7 @@ std::vector<std::string> pod_cidrs(const json::Value& node) {
 
 struct Wiring::Impl : std::enable_shared_from_this<Impl> {
   Impl(Config c, api::Client& cl, const plugin::ProxyPlugin* p, WorkerPool& w, std::function<void(Status)> r)
-      : config(std::move(c)), client(cl), proxy(p), pool(w), ready(std::move(r)), services(config.node_name), zone(config.domain, services),
+      : config(std::move(c)), client(cl), proxy(p), pool(w), ready(std::move(r)), services(config.node_name, config.dns_addresses), zone(config.domain, services),
         pod_network(pod_config(config)), self_task(client.loop(), pool), nodes_task(client.loop(), pool), proxy_task(client.loop(), pool) {}
 
   void start() {
