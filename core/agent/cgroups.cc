@@ -85,6 +85,7 @@ Result<Cgroups> Cgroups::open(const std::string& mount, const std::string& root)
   std::set<std::pair<dev_t, ino_t>> seen;
   for (const auto& name : directories(mount)) {
     auto dir = mount + "/" + name;
+    if (name == "unified") out.beside_ = dir;
     if (name == "unified" || stat((dir + "/cgroup.procs").c_str(), &st) != 0) continue;
     size_t start = 0;
     while (start <= name.size()) {
@@ -158,6 +159,9 @@ Status Cgroups::remove_pod(Qos qos, const std::string& uid) const {
   Status status;
   for (const auto& hierarchy : hierarchies_) {
     if (auto s = remove_group(hierarchy + path_of(qos, uid)); !s.ok()) status = s;
+  }
+  if (!beside_.empty()) {
+    if (auto s = remove_group(beside_ + path_of(qos, uid)); !s.ok()) status = s;
   }
   return status;
 }

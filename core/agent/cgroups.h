@@ -32,6 +32,7 @@ class Cgroups {
   std::string root_, mount_;
   bool unified_ = false;
   std::vector<std::string> hierarchies_;           // directories in which our path is made
+  std::string beside_;                             // hybrid: v2 beside v1, where the runtime makes our path and leaves it
   std::map<std::string, std::string> controllers_; // v1: controller -> hierarchy
   Status write(const std::string& controller, const std::string& path, const std::string& file, const std::string& text) const;
   Status make(const std::string& path) const;
