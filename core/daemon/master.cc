@@ -53,15 +53,20 @@ class RunningMaster : public Master {
     if (server_) server_->set_nodes(nullptr);
     transport_host_.reset();
     registry_.reset();
-    server_.reset();
-    leases_.reset();
-    store_.reset();
+    on_loop(base_.loop, [&] {
+      server_.reset();
+      leases_.reset();
+      store_.reset();
+    });
     state_.reset();
   }
 
   Status begin() {
     LOTSE_TRY(state_, base_.plugins.create_state(base_.host, base_.config));
-    LOTSE_TRY(store_, store::Store::open(*state_, Clock::system(), {}));
+    store::Options options;
+    options.loop = &base_.loop;
+    options.pool = &base_.pool;
+    LOTSE_TRY(store_, store::Store::open(*state_, Clock::system(), options));
     LOTSE_TRY(cluster_, settle_cluster(*store_, base_.config.network, base_.config.file_name()));
     LOTSE_TRY(authority_, security::Authority::open(pki_, Clock::system()));
     LOTSE_TRY(tokens_, security::TokenIssuer::open(pki_, "https://kubernetes.default.svc." + cluster_.domain, Clock::system()));
