@@ -44,6 +44,15 @@ file(WRITE ${CMAKE_BINARY_DIR}/pch/empty.cc "")
 add_library(lotse_pch STATIC ${CMAKE_BINARY_DIR}/pch/empty.cc)
 target_precompile_headers(lotse_pch PRIVATE ${CMAKE_BINARY_DIR}/pch/std.h)
 
+# Tests are compiled without optimization, which more than halves their time, and so need a precompiled header of their own.
+file(WRITE ${CMAKE_BINARY_DIR}/pch/test.h.new "#include \"std.h\"\n#include <catch2/catch.hpp>\n")
+file(COPY_FILE ${CMAKE_BINARY_DIR}/pch/test.h.new ${CMAKE_BINARY_DIR}/pch/test.h ONLY_IF_DIFFERENT)
+if(LOTSE_TESTS)
+  add_library(lotse_test_pch STATIC ${CMAKE_BINARY_DIR}/pch/empty.cc)
+  target_compile_options(lotse_test_pch PRIVATE -O0)
+  target_precompile_headers(lotse_test_pch PRIVATE ${CMAKE_BINARY_DIR}/pch/test.h)
+endif()
+
 # Asio is compiled once (and once more by each plugin that uses it), not in every file that includes it.
 file(WRITE ${CMAKE_BINARY_DIR}/pch/asio.cc.new
 "#include <utility>\n#include <boost/asio/impl/src.hpp>\n#include <boost/asio/ssl/impl/src.hpp>\n")
@@ -92,7 +101,8 @@ function(lotse_unit_tests name)
     return()
   endif()
   add_executable(unit_${name} ${sources} ${A_SOURCES})
-  target_precompile_headers(unit_${name} REUSE_FROM lotse_pch)
+  target_compile_options(unit_${name} PRIVATE -O0)
+  target_precompile_headers(unit_${name} REUSE_FROM lotse_test_pch)
   target_include_directories(unit_${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(unit_${name} PRIVATE LOTSE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" LOTSE_PLUGIN_DIR="${LOTSE_PLUGIN_DIR}")
   target_link_libraries(unit_${name} PRIVATE ${A_LINKS} lotse_catch)
