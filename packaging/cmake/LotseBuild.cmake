@@ -25,7 +25,9 @@ if(MOLD)
 endif()
 
 # -fPIC and one visibility everywhere, so that all of them share one precompiled header.
-add_compile_options(-fPIC -fvisibility=hidden -Wall -Wextra -Wno-missing-field-initializers -Werror -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+add_compile_options(-fPIC -fvisibility=hidden -Wall -Wextra -Wno-missing-field-initializers -Werror)
+# Debug information names files as they lie below the source; a release has none, and its objects are then the same for ccache wherever the clone is.
+add_compile_options($<$<CONFIG:Debug>:-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=>)
 add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 add_link_options(-Wl,--as-needed)
 if(LOTSE_SANITIZE)
