@@ -1,0 +1,131 @@
+"""slots_test.py BIN_DIR: each slot of the same configuration filled with each of its plugins, one line changed at a time. The
+cluster becomes ready and a Deployment available, as a user sees it."""
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "zmq"))
+import cluster
+import lotse_zmq
+
+BIN_DIR, KUBECTL = sys.argv[1], cluster.kubectl()
+REPLICAS = 3
+
+
+class Kubectl:
+    def __init__(self, daemon):
+        self.base = [KUBECTL, "--kubeconfig", daemon.kubeconfig, "--cache-dir", daemon.folder + "/kubectl"]
+
+    def __call__(self, *arguments, stdin=None):
+        done = subprocess.run(self.base + list(arguments), input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        assert done.returncode == 0, (arguments, done.stderr.decode())
+        return done.stdout.decode()
+
+
+def deploys_with_kubectl(daemon):
+    kubectl = Kubectl(daemon)
+    kubectl("wait", "--for=condition=Ready", "node/node", "--timeout=60s")
+    kubectl("apply", "-f", "-", stdin=json.dumps(cluster.deployment("web", REPLICAS)).encode())
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    names = kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].status.phase}").split()
+    assert names == ["Running"] * REPLICAS, names
+    kubectl("delete", "deployment", "web", "--timeout=60s")
+    cluster.until("the pods are gone", lambda: kubectl("get", "pods", "-o", "name") == "")
+
+
+def bus_key(daemon):
+    """The server's public key, as the join string shows it to who may ask for one."""
+    import base64
+    import msgpack
+    word = daemon.lotse("token", "create").stdout.decode().strip().split(".", 1)[1]
+    return msgpack.unpackb(base64.urlsafe_b64decode(word + "=" * (-len(word) % 4)))["k"].encode()
+
+
+def deploys_with_zmq(daemon, token):
+    client = lotse_zmq.Client("tcp://127.0.0.1:6444", bus_key(daemon), token)
+
+    def ask(verb, resource, body=None, group="apps", **fields):
+        message, answer = client.ask(verb, resource, b"" if body is None else json.dumps(body).encode(), group=group, namespace="default", **fields)
+        assert message["status"] < 300, (verb, resource, message, answer)
+        return json.loads(answer)
+
+    ask("create", "deployments", cluster.deployment("web", REPLICAS))
+    cluster.until("available over ZeroMQ", lambda: ask("get", "deployments", name="web").get("status", {}).get("availableReplicas") == REPLICAS)
+    ask("delete", "deployments", name="web")
+    cluster.until("gone over ZeroMQ", lambda: not ask("list", "pods", group="")["items"])
+    client.close()
+
+
+def zmq_user_token(api):
+    """A service account that may do everything: who speaks over ZeroMQ has a token, never a certificate."""
+    api.post("/api/v1/namespaces/default/serviceaccounts", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "zmq"}})
+    api.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+             {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "zmq"},
+              "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+              "subjects": [{"kind": "ServiceAccount", "name": "zmq", "namespace": "default"}]})
+    made = api.post("/api/v1/namespaces/default/serviceaccounts/zmq/token", {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}})
+    return made["status"]["token"]
+
+
+def components(**changed):
+    return {"components": {key: json.dumps(value) for key, value in changed.items()}}
+
+
+def one_line_changed():
+    for changed in ({}, {"state": "memory"}, {"scheduler": ["binpack"]}, {"scheduler": ["default", "binpack"]}, {"proxy": "iptables"}):
+        with cluster.Daemon(BIN_DIR, components(**changed)) as daemon:
+            took = daemon.start()
+            deploys_with_kubectl(daemon)
+            print(f"ok   {changed or 'as it stands'}: started in {took:.2f} s, {daemon.rss_mib():.0f} MiB")
+            code, seconds = daemon.stop()
+            assert code == 0 and seconds < 5, (code, seconds)
+
+
+def both_schedulers_by_name():
+    with cluster.Daemon(BIN_DIR, components(scheduler=["default", "binpack"])) as daemon:
+        daemon.start()
+        api = daemon.api
+        for name in ("default-scheduler", "binpack"):
+            api.post(cluster.DEPLOYMENTS, cluster.deployment(name, 2, schedulerName=name))
+        for name in ("default-scheduler", "binpack"):
+            cluster.until(name, lambda: cluster.available(api, name, 2))
+        print("ok   each scheduler binds the pods that ask for it by name")
+
+
+def zmq_beside_rest_and_alone():
+    with cluster.Daemon(BIN_DIR, components(transport=["rest", "zmq"])) as daemon:
+        daemon.start()
+        token = zmq_user_token(daemon.api)
+        deploys_with_kubectl(daemon)
+        deploys_with_zmq(daemon, token)
+        daemon.stop()
+        print("ok   rest and zmq together")
+        daemon.write(components(transport=["zmq"]))
+        daemon.start()
+        deploys_with_zmq(daemon, token)
+        try:
+            daemon.api.raw("GET", "/readyz")
+            raise AssertionError("somebody serves REST")
+        except ConnectionRefusedError:
+            pass
+        code, seconds = daemon.stop()
+        assert code == 0 and seconds < 5, (code, seconds)
+        print("ok   zmq alone")
+
+
+def a_name_that_no_plugin_has():
+    for changed in ({"transport": ["rst"]}, {"state": "lmbd"}, {"scheduler": ["bin"]}, {"runtime": "none"}, {"proxy": "ipvz"}):
+        with cluster.Daemon(BIN_DIR, components(**changed)) as daemon:
+            code, said = daemon.refuses_to_start()
+            wrong = list(changed.values())[0]
+            wrong = wrong[0] if isinstance(wrong, list) else wrong
+            assert code == 78 and wrong in said, (code, said)
+    print("ok   a name without a plugin is refused, naming it")
+
+
+cluster.own_network()
+one_line_changed()
+both_schedulers_by_name()
+zmq_beside_rest_and_alone()
+a_name_that_no_plugin_has()
