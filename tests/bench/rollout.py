@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""rollout.py BUILD_DIR [PODS [NODES]]: pods onto hollow nodes through API, scheduler and bus.
+
+5,000 pods are created on 16 connections over TLS while a watch, over TLS too, notes when each is bound and Running. 1,000 nodes, each
+an agent with a session of its own, live in the same lotsed; lmdb, durable.
+"""
+import json
+import os
+import subprocess
+import sys
+import time
+
+from bed import Bed, machine, say
+
+POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "@NAME@", "labels": {"app": "bench"}},
+       "spec": {"containers": [{"name": "main", "image": "lotse.local/demo:1", "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}}}]}}
+
+
+def cpu(pid):
+    """Seconds of processor time by thread."""
+    out = {}
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/stat" % (pid, task)) as f:
+            head, tail = f.read().rsplit(") ", 1)
+        out[(task, head.split("(", 1)[1])] = sum(int(n) for n in tail.split()[11:13]) / os.sysconf("SC_CLK_TCK")
+    return out
+
+
+def main():
+    pods = int(sys.argv[2]) if len(sys.argv) > 2 else 5000
+    nodes = int(sys.argv[3]) if len(sys.argv) > 3 else 1000
+    machine()
+    with Bed(sys.argv[1], more="[plugins.runtime.hollow]\nnodes = %d\n" % nodes) as bed:
+        begin = time.monotonic()
+        bed.start()
+        say("%s, %d nodes Ready after %.1f s" % (bed.title, nodes, time.monotonic() - begin))
+        time.sleep(2)
+        path = "/api/v1/namespaces/default/pods"
+        watch = subprocess.Popen(bed.words("pods", path, pods), stdout=subprocess.PIPE, text=True)
+        watch.stdout.readline()
+        before, begin = cpu(bed.process.pid), time.monotonic()
+        made = bed.client("create", path, pods, 16, "p", bed.body("pod.json", POD))
+        out, _ = watch.communicate(timeout=300)
+        seen = json.loads(out.splitlines()[-1])
+        after = cpu(bed.process.pid)
+        say("  %d creates in %.2f s: %.0f/s" % (pods, made["seconds"], made["per_second"]))
+        for what in ("bound", "running"):
+            took = seen[what + "_last"] - begin
+            say("  %-7s %.0f/s (all after %.2f s from the first create)" % (what, pods / took, took))
+        used = {k: after[k] - before.get(k, 0) for k in after}
+        say("  processor time of lotsed: %.2f ms a pod; by thread: %s" % (1000 * sum(used.values()) / pods,
+            ", ".join("%s %.2f s" % (k[1], s) for k, s in sorted(used.items(), key=lambda x: -x[1]) if s > 0.05)))
+
+
+if __name__ == "__main__":
+    main()
