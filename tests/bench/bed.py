@@ -34,7 +34,7 @@ scheduler = ["default"]
 runtime = "{runtime}"
 proxy = "{proxy}"
 [bus]
-listen = ""
+listen = "tcp://127.0.0.1:6442"
 [plugins.transport.rest]
 listen = ["127.0.0.1:6443"]
 {more}

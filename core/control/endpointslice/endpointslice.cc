@@ -180,8 +180,9 @@ void Step::reconcile_type(const char* type, bool v6, const std::vector<ServicePo
 
 void Step::run() {
   std::vector<ObjectPtr> slices;
-  auto selector = LabelSelector::parse(std::string(kServiceName) + "=" + service->header().name + "," + kManagedBy +
-                                       "=" + kManager);
+  std::string wanted(kServiceName);  // appended: g++ 12 sees an overrun in a chain of + at -O2
+  wanted.append("=").append(service->header().name).append(",").append(kManagedBy).append("=").append(kManager);
+  auto selector = LabelSelector::parse(wanted);
   for (const ObjectPtr& s : view.list(kEndpointSlices.name(), service->header().ns, *selector))
     if (s->header().deletion == WallTime{}) slices.push_back(s);
   std::vector<ServicePod> pods = pods_of_service(*service, v, view);
