@@ -62,13 +62,13 @@ class RunningDaemon : public Daemon {
   }
 
   Status begin() {
-    LOTSE_CHECK_OK(make_dirs(config_.daemon.data_dir, 0700));
-    LOTSE_CHECK_OK(lock_.take(config_.daemon.data_dir));
-    LOTSE_TRY(std::string address, find_address(config_));
     plugins_ = std::make_unique<plugin::Plugins>(plugin::search_path(config_.daemon.plugin_path));
     config::Complaints complaints(config_.file_name());
     plugins_->check(config_, &complaints);
     if (!complaints.empty()) return Status(Reason::kInvalid, complaints.text());
+    LOTSE_CHECK_OK(make_dirs(config_.daemon.data_dir, 0700));
+    LOTSE_CHECK_OK(lock_.take(config_.daemon.data_dir));
+    LOTSE_TRY(std::string address, find_address(config_));
     plugin::HostOptions options;
     options.data_dir = config_.daemon.data_dir;
     options.node_name = config_.daemon.node_name;

@@ -39,9 +39,12 @@ struct Membership {
   }
 };
 
-// One node: its session, its client and its agent. A hollow worker has many.
+// One node: its runtime, its session, its client and its agent. A hollow worker has many, and none sees the pods and events of
+// another: an agent takes what it finds in its runtime for its own.
 struct Node {
   std::string name;
+  std::unique_ptr<plugin::RuntimePlugin> runtime;
+  std::unique_ptr<agent::Runtime> adapter;
   std::unique_ptr<agent::Agent> agent;
   std::unique_ptr<bus::Worker> session;
   std::unique_ptr<api::Client> client;
@@ -56,13 +59,13 @@ class RunningWorker : public Worker {
     wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { wiring_ ? wiring_->stop(done) : done(); });
     wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { stop_agents(0, done); });
     for (auto& n : nodes_) n->session.reset();
+    std::vector<std::unique_ptr<Node>> ending;
     on_loop(base_.loop, [&] {
       wiring_.reset();
       for (auto& n : nodes_) n->agent.reset(), n->client.reset();
-      nodes_.clear();
+      ending.swap(nodes_);
     });
-    runtime_adapter_.reset();
-    runtime_.reset();
+    ending.clear();  // the runtimes, which may wait for calls of theirs
     proxy_.reset();
   }
 
@@ -71,15 +74,20 @@ class RunningWorker : public Worker {
     LOTSE_TRY(keys_, security::open_curve_pair(base_.dir() + "/worker/bus.key"));
     LOTSE_TRY(cluster_, membership());
     LOTSE_CHECK_OK(place_images());
-    LOTSE_TRY(runtime_, base_.plugins.create_runtime(base_.host, base_.config));
     LOTSE_TRY(proxy_, base_.plugins.create_proxy(base_.host, base_.config));
-    runtime_adapter_ = std::make_unique<agent::PluginRuntime>(*runtime_, base_.loop, base_.pool);
     LOTSE_CHECK_OK(write_file_atomically(base_.dir() + "/cgroup-root", cgroup_root() + "\n", 0644));  // for who clears up
     hollow_ = base_.config.components.runtime == "hollow";
     const int count = hollow_ ? hollow_count() : 1;
     if (count > 1 && !master_) return Status(Reason::kInvalid, "[plugins.runtime.hollow] nodes above 1 needs the master in the same process: roles = [\"master\", \"worker\"]");
+    for (int i = 0; i < count; ++i) {
+      auto node = std::make_unique<Node>();
+      node->name = count == 1 ? base_.config.daemon.node_name : base_.config.daemon.node_name + "-hollow-" + std::to_string(i);
+      LOTSE_TRY(node->runtime, base_.plugins.create_runtime(base_.host, base_.config));
+      node->adapter = std::make_unique<agent::PluginRuntime>(*node->runtime, base_.loop, base_.pool);
+      nodes_.push_back(std::move(node));
+    }
     return on_loop(base_.loop, [&]() -> Status {
-      for (int i = 0; i < count; ++i) add_node(count == 1 ? base_.config.daemon.node_name : base_.config.daemon.node_name + "-hollow-" + std::to_string(i));
+      for (auto& n : nodes_) begin_node(n.get());
       start_network();
       for (auto& n : nodes_) n->agent->start();
       return {};
@@ -90,14 +98,14 @@ class RunningWorker : public Worker {
   std::string runtime() const override {
     plugin::CallOptions options;
     options.timeout = std::chrono::seconds(5);
-    auto info = runtime_->call_and_wait(&lotse_runtime::info, MsgValue::map(), options);
-    if (!info.ok()) return runtime_->owned().name() + " (" + info.status().message + ")";
+    auto info = runtime_plugin().call_and_wait(&lotse_runtime::info, MsgValue::map(), options);
+    if (!info.ok()) return runtime_plugin().owned().name() + " (" + info.status().message + ")";
     return std::string((*info)["name"].as_text()) + " " + std::string((*info)["version"].as_text());
   }
   Result<std::vector<std::string>> import_image(const std::string& file) override {
     plugin::CallOptions options;
     options.timeout = kImportMax;
-    LOTSE_TRY(MsgValue answer, runtime_->call_and_wait(&lotse_runtime::image_import, MsgValue::map({{"path", file}}), options));
+    LOTSE_TRY(MsgValue answer, runtime_plugin().call_and_wait(&lotse_runtime::image_import, MsgValue::map({{"path", file}}), options));
     return answer["images"].as_strings();
   }
   Status reset(const std::function<void(const std::string&)>& say) override {
@@ -105,13 +113,17 @@ class RunningWorker : public Worker {
     wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { stop_agents(0, done); });
     plugin::CallOptions options;
     options.timeout = std::chrono::seconds(60);
-    LOTSE_TRY(MsgValue list, runtime_->call_and_wait(&lotse_runtime::sandbox_list, MsgValue::map(), options));
-    for (const auto& sandbox : list["items"].items()) {
-      const MsgValue which = MsgValue::map({{"id", sandbox["id"].as_text()}});
-      LOTSE_TRY(MsgValue stopped, runtime_->call_and_wait(&lotse_runtime::sandbox_stop, which, options));
-      LOTSE_TRY(MsgValue removed, runtime_->call_and_wait(&lotse_runtime::sandbox_remove, which, options));
+    size_t ended = 0;
+    for (auto& n : nodes_) {
+      LOTSE_TRY(MsgValue list, n->runtime->call_and_wait(&lotse_runtime::sandbox_list, MsgValue::map(), options));
+      for (const auto& sandbox : list["items"].items()) {
+        const MsgValue which = MsgValue::map({{"id", sandbox["id"].as_text()}});
+        LOTSE_TRY(MsgValue stopped, n->runtime->call_and_wait(&lotse_runtime::sandbox_stop, which, options));
+        LOTSE_TRY(MsgValue removed, n->runtime->call_and_wait(&lotse_runtime::sandbox_remove, which, options));
+      }
+      ended += list["items"].items().size();
     }
-    say("ended " + std::to_string(list["items"].items().size()) + " pod(s)");
+    say("ended " + std::to_string(ended) + " pod(s)");
     if (hollow_) return {};
     LOTSE_CHECK_OK(network::Wiring::remove_all(wiring_config(), proxy_.get()));
     say("took the pod network and the service rules out of the kernel");
@@ -195,13 +207,12 @@ class RunningWorker : public Worker {
     return base_.dir() == kSystemDir ? "kubepods" : "kubepods-" + sha256_hex(base_.dir()).substr(0, 8);
   }
 
+  plugin::RuntimePlugin& runtime_plugin() const { return *nodes_[0]->runtime; }
+
   // [loop]
-  void add_node(const std::string& name) {
-    auto node = std::make_unique<Node>();
-    Node* n = node.get();
-    n->name = name;
+  void begin_node(Node* n) {
     bus::Worker::Config c;
-    c.node = name;
+    c.node = n->name;
     c.keys = keys_;
     c.masters = masters_;
     c.version = base_.version;
@@ -209,8 +220,7 @@ class RunningWorker : public Worker {
         base_.bus, c, [n](const std::string& kind, Bytes arguments, SinkPtr sink) { return n->agent->open(kind, arguments.view(), std::move(sink)); },
         [n](bool connected, const Bytes&) { n->connected = connected; });
     n->client = std::make_unique<api::Client>(*n->session, base_.loop, nullptr, "lotse-agent/" + base_.version);
-    n->agent = std::make_unique<agent::Agent>(agent_config(name), *n->client, *runtime_adapter_, base_.loop, base_.pool);
-    nodes_.push_back(std::move(node));
+    n->agent = std::make_unique<agent::Agent>(agent_config(n->name), *n->client, *n->adapter, base_.loop, base_.pool);
   }
 
   network::Wiring::Config wiring_config() const {
@@ -235,7 +245,7 @@ class RunningWorker : public Worker {
   }
 
   void stop_agents(size_t from, std::function<void()> done) {
-    if (from == nodes_.size()) return done();
+    if (from == nodes_.size() || !nodes_[from]->agent) return done();
     nodes_[from]->agent->stop([this, from, done] { stop_agents(from + 1, done); });
   }
 
@@ -245,9 +255,7 @@ class RunningWorker : public Worker {
   std::vector<bus::MasterAddress> masters_;
   ClusterSettings cluster_;
   bool hollow_ = false;
-  std::unique_ptr<plugin::RuntimePlugin> runtime_;
   std::unique_ptr<plugin::ProxyPlugin> proxy_;
-  std::unique_ptr<agent::Runtime> runtime_adapter_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::unique_ptr<network::Wiring> wiring_;
 };

@@ -100,6 +100,14 @@ class NodeAuthorizer : public Authorizer {
     return it != pods_.end() && it->second.node == node;
   }
 
+  // Reporting on a pod that has just gone must end in 404, not in 403: what no node holds is left to NodeRestriction, which looks at the
+  // object itself.
+  bool others_pod(const std::string& node, const Attributes& a) {
+    std::shared_lock lock(mutex_);
+    auto it = pods_.find(a.ns + "/" + a.name);
+    return it != pods_.end() && it->second.node != node;
+  }
+
   bool allowed(const std::string& node, const Attributes& a) {
     const bool read = one_of(a.verb, {"get", "list", "watch"});
     if (a.group.empty()) {
@@ -131,8 +139,8 @@ class NodeAuthorizer : public Authorizer {
       return a.field_selector == "spec.nodeName=" + node;
     }
     if (a.subresource.empty() && a.verb == "create") return true;  // mirror pods: NodeRestriction looks at the rest
-    if (a.subresource.empty() && a.verb == "delete") return owns_pod(node, a);
-    if (a.subresource == "status" && one_of(a.verb, {"update", "patch"})) return owns_pod(node, a);
+    if (a.subresource.empty() && a.verb == "delete") return !others_pod(node, a);
+    if (a.subresource == "status" && one_of(a.verb, {"update", "patch"})) return !others_pod(node, a);
     return a.subresource == "eviction" && a.verb == "create" && owns_pod(node, a);
   }
 

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <atomic>
 #include <fstream>
 #include <sstream>
 
@@ -16,6 +17,12 @@ int64_t unix_ns() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// A worker of many hollow nodes has an instance for each; their ids differ.
+int instance_number() {
+  static std::atomic<int> count{0};
+  return ++count;
 }
 
 Script load(const std::string& path) {
@@ -42,7 +49,7 @@ std::vector<lotse_key> HollowRuntime::keys() {
 HollowRuntime::HollowRuntime(const sdk::Host& host, const sdk::Config& config)
     : Runtime(host),
       script_(load(config.text("script"))),
-      pods_(host.daemon_dir() + "/" + host.node_name() + "/" + std::to_string(unix_ns())),
+      pods_(host.daemon_dir() + "/" + host.node_name() + "/" + std::to_string(unix_ns()) + "/" + std::to_string(instance_number())),
       events_(host) {}
 
 HollowRuntime::~HollowRuntime() {

@@ -204,7 +204,14 @@ TEST_CASE("a node sees its own pods and what they reference, by name, and nothin
   CHECK(may("n1", ask("update", "coordination.k8s.io", "leases", "kube-node-lease", "n1")));
   CHECK_FALSE(may("n1", ask("update", "coordination.k8s.io", "leases", "kube-node-lease", "n2")));
   CHECK_FALSE(may("n1", ask("create", "apps", "deployments", "team")));
+  CHECK(may("n1", ask("delete", "", "pods", "team", "web")));
+  CHECK_FALSE(may("n2", ask("delete", "", "pods", "team", "web")));
+  CHECK_FALSE(may("n2", ask("create", "", "pods/eviction", "team", "web")));
   node->observe("", "pods", nullptr, pod);
   CHECK_FALSE(may("n1", ask("get", "", "secrets", "team", "env")));
+  CHECK_FALSE(may("n1", ask("get", "", "pods", "team", "web")));
+  // Of a pod that has just gone the agent must hear 404.
+  CHECK(may("n1", ask("patch", "", "pods/status", "team", "web")));
+  CHECK(may("n1", ask("delete", "", "pods", "team", "web")));
   CHECK_FALSE(node->authorize(person("ann"), ask("get", "", "nodes")).verdict == Verdict::kAllow);
 }
