@@ -37,7 +37,7 @@ quickstart down
 [ ! -e "$dir" ] || fail "data is left in $dir"
 ! grep -q " $dir/" /proc/self/mountinfo || fail "mounts are left"
 for p in /proc/[0-9]*; do
-  ! tr '\0' ' ' <"$p/cmdline" 2>/dev/null | grep -q -- "$dir/" || fail "a process is left: $(tr '\0' ' ' <"$p/cmdline")"
+  ! tr '\0' ' ' 2>/dev/null <"$p/cmdline" | grep -q -- "$dir/" || fail "a process is left: $(tr '\0' ' ' <"$p/cmdline")"
 done
 ! ip -n "$ns" link show | grep -qE 'lotse|veth' || fail "interfaces are left"
 ! nsenter --net="/var/run/netns/$ns" iptables-save | grep -q LOTSE || fail "rules are left"

@@ -107,6 +107,10 @@ void add_online(CLI::App* app, Options* o, int* code) {
   auto* import = add(image, "import", "Load an image from an OCI or docker archive", code,
                      [o] { return with_file(*o, "image.import"); });
   import->add_option("FILE", o->file, "The tar file")->required()->check(CLI::ExistingFile);
+  auto* node = app->add_subcommand("node", "This node")->require_subcommand(1);
+  add(node, "reset", "End all pods of this node, and take the pod network and service rules out of the kernel", code, [o] {
+    return ask_daemon(o->data_dir, MsgValue::map({{"command", "node.reset"}}), "", streams());
+  });
   auto* backup = add(app, "backup", "Write the cluster's whole state to a file, while it runs", code, [o] {
     return ask_daemon(o->data_dir, MsgValue::map({{"command", "backup"}}), o->file, streams());
   });
