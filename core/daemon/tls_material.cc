@@ -46,11 +46,16 @@ lotse_tls_material TlsMaterial::material() const {
 
 Status TlsMaterial::begin() {
   LOTSE_CHECK_OK(renew());
-  loop_.post([this] { plan(); });
+  loop_.post([this, planning = std::weak_ptr<bool>(planning_)] {
+    if (!planning.expired()) plan();
+  });
   return {};
 }
 
-void TlsMaterial::end() { timer_.reset(); }
+void TlsMaterial::end() {
+  planning_.reset();
+  timer_.reset();
+}
 
 Status TlsMaterial::renew() {
   bool changed = false;

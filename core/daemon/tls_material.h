@@ -46,6 +46,7 @@ class TlsMaterial {
   uint64_t next_id_ = 1;
   std::map<uint64_t, Subscriber> subscribers_;
   Handle timer_;
+  std::shared_ptr<bool> planning_ = std::make_shared<bool>(true);  // until end()
 };
 
 }  // namespace lotse::daemon
