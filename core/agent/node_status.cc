@@ -62,8 +62,8 @@ struct NodeReporter::State : std::enable_shared_from_this<State> {
     send(true);
     if (!first) return;
     reflector = std::make_unique<Reflector>(client, loop, Reflector::Source{kNodes, "", {}, "metadata.name=" + config.node_name},
-                                            [this](std::vector<ObjectPtr> all) { all.empty() ? vanished() : take(std::move(all.front())); },
-                                            [this](ObjectPtr object, bool deleted) { deleted ? vanished() : take(std::move(object)); });
+                                            [this](std::vector<ObjectPtr> all) { all.empty() ? vanished() : follow(std::move(all.front())); },
+                                            [this](ObjectPtr object, bool deleted) { deleted ? vanished() : follow(std::move(object)); });
     reflector->start();
     arm_beat();
     if (config.renew_lease) renew();
@@ -80,6 +80,13 @@ struct NodeReporter::State : std::enable_shared_from_this<State> {
     bool news = !node || node->bytes() != object->bytes();
     node = std::move(object);
     if (news && seen) seen(node);
+  }
+
+  // A controller that had not heard of us has called us Unknown: we answer at once, not with the next heartbeat.
+  void follow(ObjectPtr object) {
+    take(std::move(object));
+    for (const auto& c : node->value()["status"]["conditions"].items())
+      if (c["status"].str() == "Unknown") return send(true);
   }
 
   // Labels that are ours are put back; those of others stay.

@@ -5,6 +5,8 @@
 namespace lotse::bus {
 namespace {
 
+constexpr size_t kBacklogMax = 4 * kStreamsMax;  // control frames and streams waiting to be sent; a peer that asks and never reads is given up
+
 int64_t cost(size_t bytes) { return bytes ? static_cast<int64_t>(bytes) : 1; }
 
 Status broken(std::string_view what) { return Status(Reason::kBadRequest, "the peer does not keep to the protocol: " + std::string(what)); }
@@ -157,6 +159,7 @@ Result<StreamPtr> Mux::open(std::string kind, Bytes arguments, SinkPtr sink, uin
 }
 
 void Mux::send_control(Frame frame) {
+  if (frame.type == FrameType::kPong && control_.size() > kBacklogMax) return;  // it does not read: it shall be silent to us as well
   frame.epoch = epoch_;
   control_.push_back(std::move(frame));
   wake();
@@ -245,6 +248,7 @@ Status Mux::receive(const Frame& frame) {
   switch (frame.type) {
     case FrameType::kOpen:
       if (!theirs || frame.stream == 0 || accepted_.contains(frame.stream)) return broken("a stream was opened under an id that is taken");
+      if (control_.size() + queues_.size() > kBacklogMax) return broken("it opens streams and does not read their ends");
       accept(frame);
       return {};
     case FrameType::kData:

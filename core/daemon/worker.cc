@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "core/agent/agent.h"
+#include "core/agent/checkpoint.h"
 #include "core/agent/runtime_plugin.h"
 #include "core/api/client.h"
 #include "core/base/file.h"
@@ -62,6 +63,7 @@ class RunningWorker : public Worker {
     std::vector<std::unique_ptr<Node>> ending;
     on_loop(base_.loop, [&] {
       wiring_.reset();
+      checkpoint_.reset();
       for (auto& n : nodes_) n->agent.reset(), n->client.reset();
       ending.swap(nodes_);
     });
@@ -239,9 +241,17 @@ class RunningWorker : public Worker {
   // [loop]
   void start_network() {
     agent::Agent* agent = nodes_[0]->agent.get();
-    wiring_ = std::make_unique<network::Wiring>(wiring_config(), *nodes_[0]->client, proxy_.get(), base_.pool, [agent](Status status) { agent->set_network(status); });
+    wiring_ = std::make_unique<network::Wiring>(wiring_config(), *nodes_[0]->client, proxy_.get(), base_.pool, [agent](Status status) { agent->set_network(status); }, memory());
     if (!hollow_) agent->on_node([this](const ObjectPtr& node) { wiring_->set_node(node); });
     wiring_->start();
+  }
+
+  // What the network follows lies beside what the agent keeps, sealed with the same key.
+  network::Wiring::Memory memory() {
+    if (hollow_) return {};
+    checkpoint_ = std::make_unique<agent::Checkpoint>(base_.dir() + "/agent", keys_.secret_z85, base_.loop, base_.pool);
+    return {[this](const std::string& set) { return checkpoint_->read(set); },
+            [this](const std::string& set, std::function<std::vector<ObjectPtr>()> collect) { checkpoint_->write_soon(set, std::move(collect)); }};
   }
 
   void stop_agents(size_t from, std::function<void()> done) {
@@ -258,6 +268,7 @@ class RunningWorker : public Worker {
   std::unique_ptr<plugin::ProxyPlugin> proxy_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::unique_ptr<network::Wiring> wiring_;
+  std::unique_ptr<agent::Checkpoint> checkpoint_;
 };
 
 }  // namespace

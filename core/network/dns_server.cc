@@ -137,6 +137,16 @@ class DnsServer : public Server {
     auto answer = zone_.answer(*query, &ask_for);
     if (answer && ask_for.empty()) return reply(write(*query, *answer, size_max));
     const std::string target = answer ? ask_for : query->name;
+    // An ExternalName may point into our own zone; one that points at another of its kind is asked of the others, so it ends.
+    if (answer) {
+      Query inner = *query;
+      inner.name = target;
+      std::string further;
+      if (auto more = zone_.answer(inner, &further); more && further.empty()) {
+        more->answers.insert(more->answers.begin(), answer->answers.begin(), answer->answers.end());
+        return reply(write(*query, *more, size_max));
+      }
+    }
     forward(target, query->type, [query = *query, answer, size_max, reply](std::optional<Response> response) {
       Answer out = answer.value_or(Answer{});
       out.authoritative = answer.has_value();

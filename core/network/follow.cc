@@ -11,7 +11,27 @@ Follow::Follow(api::Client& client, api::ResourceRef kind, api::ListOptions opti
     : client_(client), kind_(std::move(kind)), options_(std::move(options)), changed_(std::move(changed)), synced_(std::move(synced)), wait_(kFirst) {}
 Follow::~Follow() = default;
 
+void Follow::preset(const std::vector<ObjectPtr>& objects) {
+  for (const auto& object : objects) {
+    known_[{object->header().ns, object->header().name}] = object;
+    changed_(object->header().ns, object->header().name, object);
+  }
+}
+
 void Follow::start() { list(); }
+
+void Follow::stop() {
+  alive_.reset();
+  watch_.reset();
+  timer_.reset();
+}
+
+std::vector<ObjectPtr> Follow::objects() const {
+  std::vector<ObjectPtr> out;
+  out.reserve(known_.size());
+  for (const auto& [name, object] : known_) out.push_back(object);
+  return out;
+}
 
 void Follow::list() {
   client_.list(kind_, "", options_, [this, alive = std::weak_ptr<bool>(alive_)](Result<api::ObjectList> result) {
@@ -23,14 +43,12 @@ void Follow::list() {
 }
 
 void Follow::take(const api::ObjectList& list) {
-  std::set<Name> now;
-  for (const auto& object : list.items) {
-    now.emplace(object->header().ns, object->header().name);
-    changed_(object->header().ns, object->header().name, object);
-  }
-  for (const auto& [ns, name] : known_)
-    if (!now.contains({ns, name})) changed_(ns, name, nullptr);
-  known_ = std::move(now);
+  std::map<Name, ObjectPtr> before;
+  before.swap(known_);
+  for (const auto& object : list.items) known_[{object->header().ns, object->header().name}] = object;
+  for (const auto& [name, object] : known_) changed_(name.first, name.second, object);
+  for (const auto& [name, object] : before)
+    if (!known_.contains(name)) changed_(name.first, name.second, nullptr);
   if (synced_) synced_();
 }
 
@@ -47,7 +65,7 @@ void Follow::watch(const std::string& revision) {
           known_.erase({h.ns, h.name});
           return changed_(h.ns, h.name, nullptr);
         }
-        known_.emplace(h.ns, h.name);
+        known_[{h.ns, h.name}] = event.object;
         changed_(h.ns, h.name, event.object);
       },
       [this](Status status) { again(status); });

@@ -18,6 +18,7 @@ Service parse_service(const std::string& ns, const std::string& name, const json
   s.name = name;
   s.type = spec["type"].str("ClusterIP");
   s.external_name = s.type == "ExternalName" ? spec["externalName"].str() : std::string_view();
+  if (s.external_name.ends_with('.')) s.external_name.pop_back();
   for (auto& ip : strings(spec["clusterIPs"])) {
     if (ip == "None") s.headless = true;
     else if (!ip.empty()) s.cluster_ips.push_back(ip);

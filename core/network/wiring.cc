@@ -7,6 +7,7 @@ namespace lotse::network {
 namespace {
 
 constexpr Duration kRetryFirst = std::chrono::seconds(1), kRetryLast = std::chrono::seconds(30);
+constexpr const char *kServices = "net-services", *kSlices = "net-endpointslices", *kNodes = "net-nodes";
 
 PodNetwork::Config pod_config(const Wiring::Config& c) {
   PodNetwork::Config out;
@@ -79,8 +80,8 @@ std::vector<std::string> pod_cidrs(const json::Value& node) {
 }  // namespace
 
 struct Wiring::Impl : std::enable_shared_from_this<Impl> {
-  Impl(Config c, api::Client& cl, const plugin::ProxyPlugin* p, WorkerPool& w, std::function<void(Status)> r)
-      : config(std::move(c)), client(cl), proxy(p), pool(w), ready(std::move(r)), services(config.node_name, config.dns_addresses), zone(config.domain, services),
+  Impl(Config c, api::Client& cl, const plugin::ProxyPlugin* p, WorkerPool& w, std::function<void(Status)> r, Memory m)
+      : config(std::move(c)), client(cl), proxy(p), pool(w), ready(std::move(r)), memory(std::move(m)), services(config.node_name, config.dns_addresses), zone(config.domain, services),
         pod_network(pod_config(config)), self_task(client.loop(), pool), nodes_task(client.loop(), pool), proxy_task(client.loop(), pool) {}
 
   void start() {
@@ -88,16 +89,63 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
     nodes_task.setup([this] { return nodes_work(); }, [this](const Status& s) { report("routes to other nodes", s); });
     proxy_task.setup([this] { return proxy_work(); }, [this](const Status& s) { proxy_done(s); });
     services_follow = std::make_unique<Follow>(client, api::ResourceRef{"", "v1", "services"}, api::ListOptions{},
-        [this](const std::string& ns, const std::string& name, const ObjectPtr& o) { services.set_service(ns, name, o), changed(); }, [this] { services_synced = true, changed(); });
+        [this](const std::string& ns, const std::string& name, const ObjectPtr& o) { services.set_service(ns, name, o), changed(), remember(kServices); },
+        [this] { services_synced = true, changed(), remember(kServices); });
     slices_follow = std::make_unique<Follow>(client, api::ResourceRef{"discovery.k8s.io", "v1", "endpointslices"}, api::ListOptions{},
-        [this](const std::string& ns, const std::string& name, const ObjectPtr& o) { services.set_slice(ns, name, o), changed(); }, [this] { slices_synced = true, changed(); });
+        [this](const std::string& ns, const std::string& name, const ObjectPtr& o) { services.set_slice(ns, name, o), changed(), remember(kSlices); },
+        [this] { slices_synced = true, changed(), remember(kSlices); });
+    if (config.pods) ready(Status(Reason::kServiceUnavailable, "the node has no pod network yet"));
+    else ready(Status());
+    recall();
     services_follow->start();
     slices_follow->start();
-    if (!config.pods) return ready(Status());
+    if (!config.pods) return;
     nodes_follow = std::make_unique<Follow>(client, api::ResourceRef{"", "v1", "nodes"}, api::ListOptions{},
         [this](const std::string&, const std::string& name, const ObjectPtr& o) { set_other(name, o); }, [] {});
+    nodes_follow->preset(std::exchange(recalled_nodes, {}));
     nodes_follow->start();
-    ready(Status(Reason::kServiceUnavailable, "the node has no pod network yet"));
+  }
+
+  // ---- across restarts ----
+  // Services without their slices would have no endpoints: either both were kept, or neither counts.
+  void recall() {
+    if (!memory.read) return;
+    auto kept_services = memory.read(kServices), kept_slices = memory.read(kSlices);
+    if (!kept_services.empty() && !kept_slices.empty()) {
+      recalling = true;
+      services_follow->preset(kept_services);
+      slices_follow->preset(kept_slices);
+      recalling = false;
+      services_synced = slices_synced = true;
+      changed();
+    }
+    if (config.pods) recalled_nodes = memory.read(kNodes);
+  }
+  void remember(const char* set) {
+    if (!memory.write_soon || recalling) return;
+    memory.write_soon(set, [weak = weak_from_this(), set]() -> std::vector<ObjectPtr> {
+      auto self = weak.lock();
+      if (!self) return {};
+      if (set == kNodes) return self->node_records();
+      const auto& follow = set == kServices ? self->services_follow : self->slices_follow;
+      return follow ? follow->objects() : std::vector<ObjectPtr>();
+    });
+  }
+  // Of nodes only what routes are made of: their statuses change all the time.
+  std::vector<ObjectPtr> node_records() const {
+    std::vector<ObjectPtr> out;
+    auto add = [&out](const NodeNetwork& n) {
+      json::Value v = json::Value::object({{"apiVersion", "v1"}, {"kind", "Node"}});
+      v["metadata"]["name"] = n.name;
+      json::Value cidrs = json::Value::array();
+      for (const auto& c : n.pod_cidrs) cidrs.push(c);
+      v["spec"]["podCIDRs"] = cidrs;
+      v["status"]["addresses"] = json::Value::array({json::Value::object({{"type", "InternalIP"}, {"address", n.ip}})});
+      out.push_back(Object::from_value(std::move(v), 0));
+    };
+    if (!own_cidrs.empty()) add({config.node_name, config.node_ip, own_cidrs});
+    for (const auto& [name, n] : others) add(n);
+    return out;
   }
 
   // ---- the pod network of this node ----
@@ -105,6 +153,7 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
     auto cidrs = pod_cidrs(node->value());
     if (cidrs.empty() || cidrs == own_cidrs || !config.pods) return;
     own_cidrs = std::move(cidrs);
+    remember(kNodes);
     self_task.want();
   }
   std::function<Status()> self_work() {
@@ -149,6 +198,7 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
       if (it != others.end() && it->second == n) return;
       others[name] = std::move(n);
     }
+    remember(kNodes);
     if (!own_cidrs.empty()) nodes_task.want();
   }
   std::function<Status()> nodes_work() {
@@ -194,7 +244,9 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
   }
 
   void stop(std::function<void()> done) {
-    services_follow.reset(), slices_follow.reset(), nodes_follow.reset();
+    // They keep their objects: a checkpoint may be about to be written.
+    for (auto* follow : {&services_follow, &slices_follow, &nodes_follow})
+      if (*follow) (*follow)->stop();
     dns.reset();
     for (Task* t : {&self_task, &nodes_task, &proxy_task}) t->stop();
     wait_for_tasks(std::move(done));
@@ -209,6 +261,9 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
   const plugin::ProxyPlugin* proxy;
   WorkerPool& pool;
   std::function<void(Status)> ready;
+  Memory memory;
+  std::vector<ObjectPtr> recalled_nodes;
+  bool recalling = false;
   Services services;
   dns::Zone zone;
   std::unique_ptr<dns::Server> dns;
@@ -222,8 +277,8 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
   Handle stop_timer;
 };
 
-Wiring::Wiring(Config config, api::Client& client, const plugin::ProxyPlugin* proxy, WorkerPool& pool, std::function<void(Status)> ready)
-    : impl_(std::make_shared<Impl>(std::move(config), client, proxy, pool, std::move(ready))) {}
+Wiring::Wiring(Config config, api::Client& client, const plugin::ProxyPlugin* proxy, WorkerPool& pool, std::function<void(Status)> ready, Memory memory)
+    : impl_(std::make_shared<Impl>(std::move(config), client, proxy, pool, std::move(ready), std::move(memory))) {}
 Wiring::~Wiring() = default;
 void Wiring::start() { impl_->start(); }
 void Wiring::set_node(const ObjectPtr& node) { impl_->set_node(node); }

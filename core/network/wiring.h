@@ -1,5 +1,6 @@
 // Wiring: what a worker does about the network: follows nodes, services and endpoint slices; gives pods their network, the proxy
-// plugin its table, and answers DNS.
+// plugin its table, and answers DNS. What it follows is remembered on disk, so that a worker that is started while no master answers does
+// all of that as before.
 //
 // Threads: the client's loop; what blocks goes to the pool, one piece of work of a kind at a time.
 #pragma once
@@ -27,8 +28,13 @@ class Wiring {
     std::string resolv_conf = "/etc/resolv.conf";
     bool pods = true;  // pods have networks (the runtime's is "own" or "given"), and DNS is served
   };
+  // Where sets of objects are kept across restarts (the agent's checkpoint); either function may be empty: nothing is kept.
+  struct Memory {
+    std::function<std::vector<ObjectPtr>(const std::string& set)> read;                                              // [loop] once, at start()
+    std::function<void(const std::string& set, std::function<std::vector<ObjectPtr>()> collect)> write_soon;  // [loop]
+  };
   // proxy may be null. ready: [loop] how the pod network is, whenever that changes.
-  Wiring(Config config, api::Client& client, const plugin::ProxyPlugin* proxy, WorkerPool& pool, std::function<void(Status)> ready);
+  Wiring(Config config, api::Client& client, const plugin::ProxyPlugin* proxy, WorkerPool& pool, std::function<void(Status)> ready, Memory memory = {});
   ~Wiring();
   // [loop]
   void start();

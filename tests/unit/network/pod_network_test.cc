@@ -1,0 +1,69 @@
+#include <catch2/catch.hpp>
+
+#include "core/network/dns_server.h"
+#include "core/network/pod_network.h"
+#include "core/object/json.h"
+
+using namespace lotse;
+using namespace lotse::network;
+
+namespace {
+
+PodNetwork::Config config() {
+  PodNetwork::Config c;
+  c.cni_dir = "/cni";
+  c.ipam_dir = "/ipam";
+  c.cluster_cidrs = {"10.244.0.0/16", "fd00:10::/48"};
+  return c;
+}
+size_t count(const std::string& text, const std::string& what) {
+  size_t n = 0;
+  for (size_t at = text.find(what); at != text.npos; at = text.find(what, at + 1)) ++n;
+  return n;
+}
+
+}  // namespace
+
+TEST_CASE("the CNI list is a bridge with a range a family, and host ports") {
+  auto v = *json::parse(PodNetwork::conflist(config(), {"10.244.3.0/24", "fd00:10:0:3::/64"}, 1450));
+  const auto& bridge = v["plugins"].at(0);
+  CHECK(bridge["type"].str() == "bridge");
+  CHECK(bridge["mtu"].integer() == 1450);
+  CHECK(bridge["hairpinMode"].boolean(false));
+  CHECK(bridge["ipam"]["ranges"].at(0).at(0)["subnet"].str() == "10.244.3.0/24");
+  CHECK(bridge["ipam"]["routes"].at(1)["dst"].str() == "::/0");
+  CHECK(v["plugins"].at(1)["type"].str() == "portmap");
+}
+
+TEST_CASE("the rules of a family name only its networks") {
+  const std::string four = PodNetwork::rules(config(), {"10.244.3.0/24", "fd00:10:0:3::/64"}, false, "", "");
+  CHECK(count(four, "fd00") == 0);
+  CHECK(count(four, "-s 10.244.3.0/24 -j MASQUERADE") == 1);
+  CHECK(four.find("-d 10.244.0.0/16 -j RETURN") < four.find("MASQUERADE"));
+  const std::string six = PodNetwork::rules(config(), {"10.244.3.0/24", "fd00:10:0:3::/64"}, true, "", "");
+  CHECK(count(six, "10.244") == 0);
+  CHECK(count(six, "-s fd00:10:0:3::/64 -j MASQUERADE") == 1);
+}
+
+TEST_CASE("a jump that is there already is not made twice") {
+  const std::string first = PodNetwork::rules(config(), {"10.244.3.0/24"}, false, "", "");
+  CHECK(count(first, "-A POSTROUTING -j LOTSENET-MASQ") == 1);
+  CHECK(count(first, "-I FORWARD 1 -j LOTSENET-FORWARD") == 1);
+  const std::string again = PodNetwork::rules(config(), {"10.244.3.0/24"}, false, "-A POSTROUTING -j LOTSENET-MASQ\n", "-A FORWARD -j LOTSENET-FORWARD\n");
+  CHECK(count(again, "-A POSTROUTING") == 0);
+  CHECK(count(again, "-I FORWARD") == 0);
+}
+
+TEST_CASE("a tunnel's MAC is its node's, the same whoever reckons it, and locally administered") {
+  CHECK(PodNetwork::tunnel_mac("192.0.2.1") == PodNetwork::tunnel_mac("192.0.2.1"));
+  CHECK(PodNetwork::tunnel_mac("192.0.2.1") != PodNetwork::tunnel_mac("192.0.2.2"));
+  CHECK(PodNetwork::tunnel_mac("192.0.2.1").starts_with("0e:"));
+  CHECK(PodNetwork::tunnel_mac("192.0.2.1").size() == 17);
+}
+
+TEST_CASE("the machine's name servers, without ourselves") {
+  CHECK(dns::nameservers("# comment\nsearch x\nnameserver 192.0.2.53\nnameserver 10.96.0.10\noptions ndots:5\nnameserver  2001:db8::53 \n", {"10.96.0.10"}) ==
+        std::vector<std::string>{"192.0.2.53", "2001:db8::53"});
+  CHECK(dns::nameservers("", {}).empty());
+  CHECK(dns::nameservers("nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver 1.1.1.3\nnameserver 1.1.1.4\n", {}).size() == 3);
+}
