@@ -85,7 +85,8 @@ struct NodeReporter::State : std::enable_shared_from_this<State> {
   // A controller that had not heard of us has called us Unknown: we answer at once, not with the next heartbeat.
   void follow(ObjectPtr object) {
     take(std::move(object));
-    for (const auto& c : node->value()["status"]["conditions"].items())
+    const json::Value doc = node->value();
+    for (const auto& c : doc["status"]["conditions"].items())
       if (c["status"].str() == "Unknown") return send(true);
   }
 
