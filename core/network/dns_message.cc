@@ -78,6 +78,8 @@ std::optional<Query> parse_query(std::string_view m) {
   std::string name;
   if (!read_name(m, &at, &name) || at + 4 > m.size()) return std::nullopt;
   q.raw_name = m.substr(begin, at - begin);
+  // Nothing stands before it that a pointer could mean but the header, and the answer has another one.
+  if (q.raw_name.size() != (name.empty() ? 1 : name.size() + 2)) return std::nullopt;
   q.name = lower(name);
   q.type = u16(m, at);
   q.cls = u16(m, at + 2);

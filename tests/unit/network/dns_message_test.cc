@@ -56,6 +56,7 @@ TEST_CASE("what is no question gets no answer") {
 TEST_CASE("compression pointers only go backwards") {
   CHECK_FALSE(parse_query(kHeader + bytes({0xc0, 12, 0, 1, 0, 1})));  // to itself
   CHECK_FALSE(parse_query(kHeader + bytes({0xc0, 40, 0, 1, 0, 1})));  // ahead
+  CHECK_FALSE(parse_query(kHeader + bytes({0xc0, 4, 0, 1, 0, 1})));   // into the header, which is another one in the answer
   CHECK_FALSE(parse_query(kHeader + bytes({1, 'a', 0xc0, 12, 0, 1, 0, 1})));  // round and round: a name of 128 labels is refused
 }
 
