@@ -5,10 +5,8 @@
 
 Needs root. Debian's own python, for python3-zmq.
 """
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import traceback

@@ -1,9 +1,8 @@
 """Who gets onto the bus, and who does not."""
 import os
-import subprocess
 import time
 
-from lab import run, wait_until
+from lab import wait_until
 
 STRANGER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "stranger.py")
 
@@ -56,5 +55,4 @@ def removed_node(c):
 
 
 FIRST = [join]
-MIDDLE = [token_once, unknown_key]
 LAST = [token_once, unknown_key, removed_node]

@@ -1,7 +1,5 @@
 """Pods of different nodes reach each other: on one link by routes, across a router by VXLAN."""
-import socket
 import subprocess
-import time
 
 from cluster import SERVICE
 from lab import wait_until
@@ -28,7 +26,7 @@ def by_routes(c):
 
 
 def streams(c):
-    """kubectl logs, exec, cp and port-forward reach pods on both workers"""
+    """kubectl logs, exec and port-forward reach pods on both workers"""
     for number, pod in enumerate(("a1", "a2")):
         assert c.k("logs", pod).stdout == "started\n"
         assert c.k("exec", "-i", pod, "--", "cat", input="through " + pod).stdout == "through " + pod
