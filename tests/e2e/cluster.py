@@ -47,7 +47,7 @@ def wait_until(what, check, seconds=30, every=0.1):
 def run(*words, check=True, input=None, timeout=60, env=None):
     done = subprocess.run(words, input=input, capture_output=True, text=True, timeout=timeout, env=env)
     if check and done.returncode != 0:
-        raise Failure("exit %d: %s\n%s%s" % (done.returncode, " ".join(words), done.stdout, done.stderr))
+        raise Failure("exit %d: %s\n%.2000s%.2000s" % (done.returncode, " ".join(words), done.stdout, done.stderr))
     return done
 
 
@@ -82,9 +82,7 @@ class Kubectl:
         return subprocess.Popen(self.words(*args), env=self.env(), **popen)
 
     def apply(self, *objects):
-        """Applies objects (dicts) or YAML text."""
-        text = "\n---\n".join(o if isinstance(o, str) else json.dumps(o) for o in objects)
-        return self("apply", "-f", "-", input=text)
+        return self("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
     def pods(self, selector=None):
         args = ["get", "pods"] + (["-l", selector] if selector else [])
