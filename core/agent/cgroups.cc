@@ -155,16 +155,20 @@ Status Cgroups::make_pod(Qos qos, const std::string& uid, const Amounts& amounts
   return limit(path, shares, cpu_quota_us(amounts.cpu_limit_m), amounts.memory_limit);
 }
 
-Status Cgroups::remove_pod(Qos qos, const std::string& uid) const {
+Status Cgroups::remove(const std::string& path) const {
   Status status;
   for (const auto& hierarchy : hierarchies_) {
-    if (auto s = remove_group(hierarchy + path_of(qos, uid)); !s.ok()) status = s;
+    if (auto s = remove_group(hierarchy + path); !s.ok()) status = s;
   }
   if (!beside_.empty()) {
-    if (auto s = remove_group(beside_ + path_of(qos, uid)); !s.ok()) status = s;
+    if (auto s = remove_group(beside_ + path); !s.ok()) status = s;
   }
   return status;
 }
+
+Status Cgroups::remove_pod(Qos qos, const std::string& uid) const { return remove(path_of(qos, uid)); }
+
+Status Cgroups::remove_all() const { return remove(root_); }
 
 std::vector<std::pair<Qos, std::string>> Cgroups::pods() const {
   std::set<std::pair<Qos, std::string>> out;

@@ -24,6 +24,8 @@ class Cgroups {
   Status make_pod(Qos qos, const std::string& uid, const Amounts& amounts) const;
   // Kills what is left in it and removes it with all below.
   Status remove_pod(Qos qos, const std::string& uid) const;
+  // All of ours, the root included.
+  Status remove_all() const;
   // Every uid that has a cgroup.
   std::vector<std::pair<Qos, std::string>> pods() const;
   bool unified() const { return unified_; }
@@ -36,6 +38,7 @@ class Cgroups {
   std::map<std::string, std::string> controllers_; // v1: controller -> hierarchy
   Status write(const std::string& controller, const std::string& path, const std::string& file, const std::string& text) const;
   Status make(const std::string& path) const;
+  Status remove(const std::string& path) const;
   Status limit(const std::string& path, int64_t shares, int64_t quota_us, int64_t memory) const;
 };
 

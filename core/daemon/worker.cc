@@ -4,6 +4,7 @@
 
 #include "core/agent/agent.h"
 #include "core/agent/checkpoint.h"
+#include "core/agent/clear_up.h"
 #include "core/agent/runtime_plugin.h"
 #include "core/api/client.h"
 #include "core/base/file.h"
@@ -129,6 +130,8 @@ class RunningWorker : public Worker {
     if (hollow_) return {};
     LOTSE_CHECK_OK(network::Wiring::remove_all(wiring_config(), proxy_.get()));
     say("took the pod network and the service rules out of the kernel");
+    LOTSE_CHECK_OK(agent::clear_up(agent_config(nodes_[0]->name)));
+    say("took down the pods' volumes and cgroups");
     return {};
   }
   void fault(const std::string& plugin, const std::string& id, const std::string& reason, const std::string& message) override {

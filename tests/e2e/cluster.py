@@ -323,8 +323,7 @@ class Cluster:
         if os.path.exists(self.data + "/cgroup-root"):
             for group in self.cgroups():
                 inner = [d for d, _, _ in os.walk(group, topdown=False)]
-                if len(inner) > 1:
-                    self.left.append("cgroup %s" % inner[0])
+                self.left.append("cgroup %s" % inner[0])
                 for d in inner:
                     try:
                         os.rmdir(d)

@@ -31,28 +31,32 @@ class Requests(threading.Thread):
         self.join(10)
 
 
-def web(page, replicas=3):
+# A kubectl older than the sleep handler drops it when it undoes a rollout, so this one is an exec.
+WAIT = {"exec": {"command": ["sleep", "1"]}}
+
+
+def web(page, replicas=3, pre_stop=WAIT):
     main_container = container(["/bin/sh", "-c", "mkdir -p /page && echo %s > /page/index.html && exec httpd -f -p 8080 -h /page" % page],
                                readinessProbe={"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
-                               lifecycle={"preStop": {"sleep": {"seconds": 1}}})
-    # The oldest kubectl knows no preStop sleep in its client-side schema, so the object is applied as the server sees it.
+                               lifecycle={"preStop": pre_stop})
     return deployment("web", main_container, replicas, strategy={"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}})
 
 
 def template_page(k):
-    return k.json("get", "deployment", "web")["spec"]["template"]["spec"]["containers"][0]["command"][2].split()[4]
+    return k.json("get", "deployment", "web")["spec"]["template"]["spec"]["containers"][0]["command"][2].split()[5]
 
 
 @step
 @each_kubectl
 def rolling_update_and_rollback(c, k):
-    k.apply(web("one"), service("web"))
+    pre_stop = WAIT if k.program == c.kubectl.program else {"sleep": {"seconds": 1}}
+    k.apply(web("one", pre_stop=pre_stop), service("web"))
     k.rollout("web")
     url = "http://%s/" % k.json("get", "service", "web")["spec"]["clusterIP"]
     wait_until("the Service answers", lambda: urllib.request.urlopen(url, timeout=3).read(), 10)
     requests = Requests(url)
     requests.start()
-    k.apply(web("two"))
+    k.apply(web("two", pre_stop=pre_stop))
     k.rollout("web")
     k("rollout", "undo", "deployment/web")
     k.rollout("web")
