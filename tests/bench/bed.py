@@ -103,6 +103,7 @@ class Bed:
         with open(self.dir + "/lotse.toml", "w") as f:
             f.write(CONFIG.format(state=state, runtime=runtime, proxy=proxy, more=more))
         self.title = "rest (TLS 1.3), %s, default, %s+%s" % (state, runtime, proxy)
+        self.cgroup = "/lotse-bench-%d" % os.getpid()  # for what uses the same containerd beside lotsed
         self.network = Network()
 
     # -- the daemon
@@ -155,6 +156,14 @@ class Bed:
                 self.process.kill()
                 self.process.wait()
         self.connection = None
+
+    def cpu(self):
+        """Seconds of processor time of lotsed so far, by (thread's id, name)."""
+        out = {}
+        for task in os.listdir("/proc/%d/task" % self.process.pid):
+            head, tail = read("/proc/%d/task/%s/stat" % (self.process.pid, task)).rsplit(") ", 1)
+            out[(task, head.split("(", 1)[1])] = sum(int(n) for n in tail.split()[11:13]) / os.sysconf("SC_CLK_TCK")
+        return out
 
     def syncs(self):
         with open(self.dir + "/syncs", "rb") as f:
@@ -250,14 +259,14 @@ class Bed:
         for line in reversed(read("/proc/self/mounts").splitlines()):
             if line.split()[1].startswith(self.dir + "/"):
                 subprocess.run(["umount", "-l", line.split()[1]], check=False)
-        with contextlib.suppress(OSError):
-            name = read(self.data + "/cgroup-root").strip()
-            for top in ["/sys/fs/cgroup"] + [e.path for e in os.scandir("/sys/fs/cgroup") if e.is_dir()]:
-                for path, _, _ in os.walk(top + "/" + name, topdown=False):
-                    with contextlib.suppress(OSError):
-                        os.rmdir(path)
+        tops = ["/sys/fs/cgroup"] + [e.path for e in os.scandir("/sys/fs/cgroup") if e.is_dir()]
+        for name in (read(self.data + "/cgroup-root").strip(), self.cgroup.strip("/")):
+            for path in [path for top in tops for path, _, _ in os.walk(top + "/" + name, topdown=False)]:
+                with contextlib.suppress(OSError):
+                    os.rmdir(path)
 
     def __enter__(self):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # so that everything is taken down
         return self
 
     def __exit__(self, kind, *_):

@@ -60,7 +60,7 @@ def main():
         up, down, direct = [], [], []
         for turn in range(TURNS):
             mine = [one(bed, watch, "p%d-%d" % (turn, i)) for i in range(rounds)]
-            words = subprocess.run([bed.build + "/bin/cri_bench", bed.containerd()["socket"], IMAGE, "/lotse-bench", str(rounds)],
+            words = subprocess.run([bed.build + "/bin/cri_bench", bed.containerd()["socket"], IMAGE, bed.cgroup, str(rounds)],
                                    check=True, capture_output=True, text=True).stdout.split()
             up.append(statistics.median(m[0] for m in mine))
             down.append(statistics.median(m[1] for m in mine))

@@ -6,7 +6,6 @@
 an agent with a session of its own, live in the same lotsed; lmdb, durable.
 """
 import json
-import os
 import subprocess
 import sys
 import time
@@ -15,16 +14,6 @@ from bed import Bed, machine, say
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "@NAME@", "labels": {"app": "bench"}},
        "spec": {"containers": [{"name": "main", "image": "lotse.local/demo:1", "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}}}]}}
-
-
-def cpu(pid):
-    """Seconds of processor time by thread."""
-    out = {}
-    for task in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/stat" % (pid, task)) as f:
-            head, tail = f.read().rsplit(") ", 1)
-        out[(task, head.split("(", 1)[1])] = sum(int(n) for n in tail.split()[11:13]) / os.sysconf("SC_CLK_TCK")
-    return out
 
 
 def main():
@@ -39,11 +28,11 @@ def main():
         path = "/api/v1/namespaces/default/pods"
         watch = subprocess.Popen(bed.words("pods", path, pods), stdout=subprocess.PIPE, text=True)
         watch.stdout.readline()
-        before, begin = cpu(bed.process.pid), time.monotonic()
+        before, begin = bed.cpu(), time.monotonic()
         made = bed.client("create", path, pods, 16, "p", bed.body("pod.json", POD))
         out, _ = watch.communicate(timeout=300)
         seen = json.loads(out.splitlines()[-1])
-        after = cpu(bed.process.pid)
+        after = bed.cpu()
         say("  %d creates in %.2f s: %.0f/s" % (pods, made["seconds"], made["per_second"]))
         for what in ("bound", "running"):
             took = seen[what + "_last"] - begin
