@@ -268,6 +268,17 @@ bool same(const json::Value& a, const json::Value& b) {
 
 }  // namespace
 
+// Conditions are merged by type: what the old one has and the new one has not (a reason, a message) must be taken out by name.
+static void drop_absent(const json::Value& old_conditions, json::Value* condition) {
+  const json::Value& is = *condition;
+  for (const auto& old : old_conditions.items()) {
+    if (old["type"].str() != is["type"].str()) continue;
+    for (const auto& [key, value] : old.members()) {
+      if (!is.has(key) && !value.is_null()) condition->set(key, nullptr);
+    }
+  }
+}
+
 json::Value status_patch(const json::Value& pod, const json::Value& status) {
   const auto& have = pod["status"];
   auto patch = json::Value::object();
@@ -279,6 +290,9 @@ json::Value status_patch(const json::Value& pod, const json::Value& status) {
   // Lists that are merged by key would keep what is no longer so.
   if (patch.has("podIPs") && !have["podIPs"].empty()) {
     patch["podIPs"].push(json::Value::object({{"$patch", "replace"}}));
+  }
+  if (patch.has("conditions")) {
+    for (auto& condition : patch["conditions"].array_items()) drop_absent(have["conditions"], &condition);
   }
   if (patch.empty()) return nullptr;
   auto uid = pod["metadata"]["uid"];
