@@ -307,11 +307,32 @@ Status Mux::put_together(const Frame& frame, std::map<uint32_t, std::string>& pa
   return {};
 }
 
+// A stream that brings more than was granted ends, on both sides; the session, and what else runs over it, goes on.
+Status Mux::overdrawn(uint64_t id) {
+  const Status why = broken("data without credit");
+  if (auto it = accepted_.find(id); it != accepted_.end()) {
+    if (it->second.stream) it->second.stream->cancel();
+    end_accepted(id, why, {});
+    return {};
+  }
+  auto it = opened_.find(id);
+  SinkPtr sink = it->second.sink;
+  it->second.credit->ended = true;
+  for (const auto& [channel, part] : it->second.partial) partial_bytes_ -= part.size();
+  opened_.erase(it);
+  Frame f;
+  f.type = FrameType::kCancel;
+  f.stream = id;
+  send_control(std::move(f));
+  sink->on_end(why, {});
+  return {};
+}
+
 Status Mux::receive_data(const Frame& frame) {
   Bytes item;
   bool whole = false;
   if (auto it = opened_.find(frame.stream); it != opened_.end()) {
-    if (it->second.granted <= 0) return broken("data without credit");
+    if (it->second.granted <= 0) return overdrawn(it->first);
     LOTSE_CHECK_OK(put_together(frame, it->second.partial, &item, &whole));
     if (!whole) return {};
     it->second.granted -= cost(item.size());
@@ -321,7 +342,7 @@ Status Mux::receive_data(const Frame& frame) {
   }
   auto it = accepted_.find(frame.stream);
   if (it == accepted_.end()) return {};  // it has just ended on this side
-  if (it->second.writable <= 0) return broken("data without credit");
+  if (it->second.writable <= 0) return overdrawn(it->first);
   LOTSE_CHECK_OK(put_together(frame, it->second.partial, &item, &whole));
   if (!whole) return {};
   it->second.writable -= cost(item.size());

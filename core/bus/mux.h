@@ -66,6 +66,7 @@ class Mux : public std::enable_shared_from_this<Mux> {
   Mux(Loop& loop, bool odd, uint64_t epoch, Acceptor acceptor, std::function<void()> ready);
   void accept(const Frame& frame);
   Status receive_data(const Frame& frame);
+  Status overdrawn(uint64_t id);
   Status put_together(const Frame& frame, std::map<uint32_t, std::string>& partial, Bytes* item, bool* whole);
   void enqueue(Frame frame);
   void enqueue_item(uint64_t stream, uint32_t channel, const Bytes& item);

@@ -121,8 +121,14 @@ class RunningWorker : public Worker {
       LOTSE_TRY(MsgValue list, n->runtime->call_and_wait(&lotse_runtime::sandbox_list, MsgValue::map(), options));
       for (const auto& sandbox : list["items"].items()) {
         const MsgValue which = MsgValue::map({{"id", sandbox["id"].as_text()}});
-        LOTSE_TRY(MsgValue stopped, n->runtime->call_and_wait(&lotse_runtime::sandbox_stop, which, options));
-        LOTSE_TRY(MsgValue removed, n->runtime->call_and_wait(&lotse_runtime::sandbox_remove, which, options));
+        // A sandbox whose process ends by itself meanwhile is refused once, and found gone the next time.
+        Status status(Reason::kUnknownOutcome, "not tried");
+        for (int tries = 0; tries < 5 && !status.ok(); ++tries) {
+          auto stopped = n->runtime->call_and_wait(&lotse_runtime::sandbox_stop, which, options);
+          auto removed = stopped.ok() ? n->runtime->call_and_wait(&lotse_runtime::sandbox_remove, which, options) : stopped;
+          status = removed.status();
+        }
+        LOTSE_CHECK_OK(status);
       }
       ended += list["items"].items().size();
     }

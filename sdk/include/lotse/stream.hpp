@@ -37,9 +37,9 @@ class Producer : public std::enable_shared_from_this<Producer> {
   // that it points to. With keep == nullptr it is plain bytes, which are copied where they have to wait.
   bool send_item(uint32_t channel, lotse_bytes item, uint64_t cost, std::shared_ptr<const void> keep) {
     std::unique_lock<std::mutex> lock(mutex_);
-    if (!attached_ || ended_ || credit_ == 0) return false;
+    if (!attached_ || ended_ || credit_ <= 0) return false;
     cost = cost > 0 ? cost : 1;
-    credit_ = credit_ > cost ? credit_ - cost : 0;
+    credit_ -= int64_t(cost);
     if (!delivering_ && queue_.empty() && !within_opener()) {
       delivering_ = true;
       lock.unlock();
@@ -72,7 +72,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
   }
   uint64_t credit() const {
     std::lock_guard<std::mutex> lock(mutex_);
-    return credit_;
+    return credit_ > 0 ? uint64_t(credit_) : 0;
   }
 
   // Used by the kinds' wrappers: ties the producer to its opener.
@@ -195,7 +195,8 @@ class Producer : public std::enable_shared_from_this<Producer> {
     {
       std::lock_guard<std::mutex> lock(p->mutex_);
       if (p->ended_ || count == 0) return;
-      p->credit_ = p->credit_ > UINT64_MAX - count ? UINT64_MAX : p->credit_ + count;
+      const uint64_t room = p->credit_ > 0 ? uint64_t(INT64_MAX - p->credit_) : uint64_t(INT64_MAX);
+      p->credit_ += int64_t(count < room ? count : room);
     }
     p->guard("on_credit", [p] { p->on_credit(); });
   }
@@ -240,7 +241,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
   mutable std::mutex mutex_;
   lotse_stream_sink sink_{};
   std::deque<Event> queue_;
-  uint64_t credit_ = 0;
+  int64_t credit_ = 0;  // may fall below 0 by the size of one item
   int64_t write_credit_ = LOTSE_STREAM_WINDOW;  // may fall below 0 by the size of one write
   bool attached_ = false, delivering_ = false, ended_ = false;
 };

@@ -113,14 +113,22 @@ TEST_CASE("an item over a frame's size arrives whole") {
   CHECK(sink->items[0].second == big);
 }
 
-TEST_CASE("a peer that sends without credit loses the session") {
+TEST_CASE("a stream that brings more than was granted ends, and the session goes on") {
   Pair pair;
   auto sink = std::make_shared<Recorder>();
   auto stream = pair.worker->open("echo", {}, sink, 1);
   REQUIRE(pair.pass().ok());
   pair.producer->p->sink->on_item(0, Bytes("within"));
   pair.producer->p->sink->on_item(0, Bytes("beyond"));
-  CHECK(pair.pass().reason == Reason::kBadRequest);
+  CHECK(pair.pass().ok());
+  CHECK(sink->items.size() == 1);
+  CHECK(sink->ends == 1);
+  CHECK(sink->status.reason == Reason::kBadRequest);
+  CHECK(pair.producer->p->cancelled);
+  auto other = std::make_shared<Recorder>();
+  auto next = pair.worker->open("echo", {}, other, 1);
+  CHECK(pair.pass().ok());
+  CHECK(other->ends == 0);
 }
 
 TEST_CASE("an opener without credit may not write, and may again when it gets some") {

@@ -83,7 +83,7 @@ TEST_CASE("a producer sends on credit only, never from within the opener's call,
 TEST_CASE("credit granted from within on_item does not nest items") {
   FakeHost host;
   Opener opener;
-  opener.grant_each = 1;
+  opener.grant_each = 4;  // the longest item
   auto producer = std::make_shared<Counter>(host.host());
   producer->last = 1000;
   producer->attach(opener.sink, &opener.stream);
