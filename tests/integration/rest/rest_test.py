@@ -26,7 +26,7 @@ LIST = "/api/v1/namespaces/default/configmaps"
 
 def old_kubectl():
     """kubectl 1.20, of Debian's kubernetes-client: unpacked by whoever runs the tests, or installed."""
-    for path in (os.environ.get("LOTSE_KUBECTL_120"), "/opt/k8s-1.20/usr/bin/kubectl", shutil.which("kubectl")):
+    for path in (os.environ.get("LOTSE_KUBECTL_120"), os.environ.get("KUBECTL_DEBIAN", ""), shutil.which("kubectl")):
         if path and os.path.exists(path):
             return path
 
