@@ -49,6 +49,11 @@ Terminated end_of(const Observation& seen, const Now& now) {
   return end;
 }
 
+// The kernel's word about memory goes another way than the exit, and may come after it.
+void take_reason(Terminated& end, const Observation& seen) {
+  if (seen.phase == Observation::Phase::kExited && end.reason == "Error" && !seen.reason.empty()) end.reason = seen.reason;
+}
+
 // The runtime has one of a higher attempt than we knew of: what was current becomes the last one.
 void next_attempt(ContainerState& c, const ContainerSpec& spec, const Observation& seen, Outcome* out) {
   if (c.end) {
@@ -113,8 +118,12 @@ void see_exited(PodState& s, int index, const Observation& seen, const Now& now,
 void observe(PodState& s, int index, const Observation& seen, const Now& now, Outcome* out) {
   auto& c = s.containers[static_cast<size_t>(index)];
   const auto& spec = s.spec->containers[static_cast<size_t>(index)];
-  if (seen.attempt < c.attempt || (seen.attempt == c.attempt && c.phase == Phase::kExited)) {
+  bool ended = seen.attempt == c.attempt && (c.phase == Phase::kExited || (c.end && c.end->id == seen.id));  // its successor may be on the way
+  if (seen.attempt < c.attempt || ended) {
     if (seen.attempt < c.attempt && !c.last && seen.phase == Observation::Phase::kExited) c.last = end_of(seen, now);
+    for (auto* end : {c.end ? &*c.end : nullptr, c.last ? &*c.last : nullptr}) {
+      if (end && end->id == seen.id) take_reason(*end, seen);
+    }
     return;
   }
   bool fresh = seen.attempt > c.attempt;

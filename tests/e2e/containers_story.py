@@ -82,8 +82,8 @@ def restart_policies(c, k):
 def too_much_memory(c, k):
     k.apply(pod("hungry", container(["/bin/busybox", "tail", "/dev/zero"], resources={"limits": {"memory": "16Mi", "cpu": "500m"}}), restartPolicy="Never"))
     wait_until("the pod has failed", lambda: k.phase("hungry") == "Failed", 40)
-    ended = container_status(k, "hungry")["state"]["terminated"]
-    expect(ended["reason"] == "OOMKilled" and ended["exitCode"] == 137, "OOMKilled: %s" % ended)
+    ended = lambda: container_status(k, "hungry")["state"]["terminated"]
+    wait_until("the kernel's word about memory is the reason", lambda: ended()["reason"] == "OOMKilled" and ended()["exitCode"] == 137)
     expect(k.json("get", "pod", "hungry")["status"]["qosClass"] == "Guaranteed", "limits alone are requests too")
 
 

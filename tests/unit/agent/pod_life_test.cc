@@ -87,6 +87,40 @@ TEST_CASE("the dead container before the last one is removed") {
   CHECK(s.did("RemoveContainer"));
 }
 
+TEST_CASE("an end that is seen twice is one end") {
+  Story s(kOne);
+  s.up_to_containers();
+  s.run("app");
+  s.exit("app", 137);
+  REQUIRE(s.did("EnsureImage:app"));
+  s.exit("app", 137);  // seen again while its successor's image is looked for
+  CHECK(s.actions().empty());
+  s.image("app");
+  REQUIRE(s.did("Start:app:1"));
+  Input late;
+  late.kind = Input::Kind::kObserved;
+  late.container = 0;
+  late.seen.id = "app-0";
+  late.seen.name = "app";
+  late.seen.phase = Observation::Phase::kExited;
+  late.seen.exit_code = 137;
+  s.tell(late);  // and once more while its successor is started
+  CHECK(s.actions().empty());
+  s.observe("app", Observation::Phase::kRunning);
+  CHECK(s.container("app")["restartCount"].integer() == 1);
+  CHECK(s.container("app")["state"].has("running"));
+}
+
+TEST_CASE("the reason of an end may come after it") {
+  Story s(kOne);
+  s.up_to_containers();
+  s.run("app");
+  s.exit("app", 137);
+  s.exit("app", 137, "OOMKilled");
+  CHECK(s.container("app")["lastState"]["terminated"]["reason"].str() == "OOMKilled");
+  CHECK(s.actions().empty());
+}
+
 TEST_CASE("restart policies decide what becomes of a pod") {
   auto text = [](const char* policy) {
     return std::string("metadata: {name: job, namespace: default, uid: u1}\nspec: {restartPolicy: ") + policy + ", containers: [{name: app, image: a}]}";
