@@ -11,7 +11,6 @@
 #include "core/daemon/lease_keeper.h"
 #include "core/daemon/on_loop.h"
 #include "core/daemon/tls_material.h"
-#include "core/schema/schema.h"
 #include "core/sched/scheduler.h"
 
 namespace lotse::daemon {
@@ -22,13 +21,6 @@ constexpr Duration kDrainMax = std::chrono::seconds(5);
 
 std::string port_of(const std::string& address) { return address.substr(address.rfind(':') + 1); }
 bool is_wildcard(const std::string& address) { return address.starts_with("0.0.0.0:") || address.starts_with("[::]:") || address.starts_with("*:"); }
-
-std::vector<control::Settings::Resource> served_resources() {
-  std::vector<control::Settings::Resource> out;
-  for (const auto* r : schema::all())
-    if (!r->virtual_resource) out.push_back({std::string(r->group), std::string(r->version), std::string(r->resource), std::string(r->kind), r->namespaced});
-  return out;
-}
 
 class RunningMaster : public Master {
  public:
@@ -165,7 +157,7 @@ class RunningMaster : public Master {
     settings.advertise_address = advertise();
     settings.api_port = static_cast<uint16_t>(std::atoi(port_of(cluster_.api_address).c_str()));
     settings.ca_pem = cluster_.ca_pem;
-    settings.resources = served_resources();
+    settings.resources = control::schema_resources();
     // The first policy is the default one; each serves pods that ask for it by its name as well.
     std::vector<sched::PolicySlot> slots;
     for (const auto& name : base_.config.components.scheduler) {

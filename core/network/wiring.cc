@@ -28,12 +28,18 @@ class Task {
     done_ = std::move(done);
   }
   void want() {
-    if (stopped_) return;
+    if (stopping_) return;
     wanted_ = true;
     if (!running_) run();
   }
-  void stop() { stopped_ = true, wanted_ = false, timer_.reset(); }
-  bool running() const { return running_; }
+  // Nothing is begun any more; stopped: what runs has ended.
+  void stop(std::function<void()> stopped) {
+    wanted_ = false;
+    timer_.reset();
+    stopping_ = true;
+    if (!running_) return stopped();
+    stopped_ = std::move(stopped);
+  }
 
  private:
   void run() {
@@ -45,7 +51,7 @@ class Task {
     auto finish = [this](Status status) {
       running_ = false;
       done_(status);
-      if (stopped_) return;
+      if (stopping_) return std::exchange(stopped_, nullptr)();
       if (status.ok()) wait_ = kRetryFirst;
       if (wanted_) return run();
       if (status.ok()) return;
@@ -59,7 +65,8 @@ class Task {
   WorkerPool& pool_;
   std::function<std::function<Status()>()> prepare_;
   std::function<void(const Status&)> done_;
-  bool wanted_ = false, running_ = false, stopped_ = false;
+  bool wanted_ = false, running_ = false, stopping_ = false;
+  std::function<void()> stopped_;
   Duration wait_ = kRetryFirst;
   Handle timer_;
 };
@@ -248,12 +255,11 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
     for (auto* follow : {&services_follow, &slices_follow, &nodes_follow})
       if (*follow) (*follow)->stop();
     dns.reset();
-    for (Task* t : {&self_task, &nodes_task, &proxy_task}) t->stop();
-    wait_for_tasks(std::move(done));
-  }
-  void wait_for_tasks(std::function<void()> done) {
-    if (!self_task.running() && !nodes_task.running() && !proxy_task.running()) return done();
-    stop_timer = client.loop().after(std::chrono::milliseconds(20), [self = shared_from_this(), done] { self->wait_for_tasks(done); });
+    auto left = std::make_shared<int>(3);
+    for (Task* t : {&self_task, &nodes_task, &proxy_task})
+      t->stop([self = shared_from_this(), left, done] {
+        if (--*left == 0) done();
+      });
   }
 
   Config config;
@@ -274,7 +280,6 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
   bool services_synced = false, slices_synced = false, whole_table = true;
   Task self_task, nodes_task, proxy_task;
   std::unique_ptr<Follow> services_follow, slices_follow, nodes_follow;
-  Handle stop_timer;
 };
 
 Wiring::Wiring(Config config, api::Client& client, const plugin::ProxyPlugin* proxy, WorkerPool& pool, std::function<void(Status)> ready, Memory memory)
