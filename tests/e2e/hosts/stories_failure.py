@@ -64,7 +64,7 @@ def master_killed(c):
         assert c.ready(worker.name)
     assert {w.name: c.container_pids(w) for w in c.workers} == before
     assert c.fetch("a1", "two") == "a2"
-    assert c.k("logs", "a2").stdout == "started\n"
+    wait_until("the new master reaches the worker", lambda: c.k("logs", "a2", check=False).stdout == "started\n", 15)
 
 
 def servers(c, host):
