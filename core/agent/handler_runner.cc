@@ -1,5 +1,7 @@
 #include "core/agent/handler_runner.h"
 
+#include <fmt/format.h>
+
 namespace lotse::agent {
 namespace {
 
@@ -36,6 +38,22 @@ struct Grip : Handle::Impl {
   }
 };
 
+// What is said of a handler that did not answer in time.
+std::string late(const Handler& handler, const HandlerTarget& target, Duration timeout) {
+  auto host = handler.host.empty() ? target.ip : handler.host;
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
+  auto where = host + ":" + std::to_string(target.port);
+  switch (handler.kind) {
+    case Handler::Kind::kHttp:
+      return fmt::format("Get \"{}://{}{}{}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
+                         handler.scheme == "HTTPS" ? "https" : "http", where, handler.path.starts_with('/') ? "" : "/", handler.path);
+    case Handler::Kind::kTcp: return "dial tcp " + where + ": i/o timeout";
+    case Handler::Kind::kGrpc:
+      return fmt::format("timeout: health rpc did not complete within {}s", std::chrono::duration_cast<std::chrono::seconds>(timeout).count());
+    default: return fmt::format("command timed out after {}s", std::chrono::duration_cast<std::chrono::seconds>(timeout).count());
+  }
+}
+
 class Runner : public HandlerRunner {
  public:
   Runner(Runtime& runtime, Loop& loop) : runtime_(runtime), loop_(loop) {}
@@ -48,7 +66,7 @@ class Runner : public HandlerRunner {
     };
     if (handler.kind != Handler::Kind::kSleep) {
       run->deadline = loop_.after(timeout + (handler.kind == Handler::Kind::kExec ? std::chrono::seconds(1) : std::chrono::seconds(0)),
-                                  [end] { end({false, "timed out: context deadline exceeded"}); });
+                                  [end, text = late(handler, target, timeout)] { end({false, text}); });
     }
     start(*run, handler, target, timeout, end);
     return Handle(std::make_unique<Grip>(std::move(run)));
@@ -72,11 +90,11 @@ class Runner : public HandlerRunner {
 
   void exec(const Handler& handler, const HandlerTarget& target, Duration timeout, const Done& end) {
     auto request = MsgValue::map({{"id", target.container_id}, {"command", MsgValue::strings(handler.command)}, {"timeout_ns", timeout.count()}});
-    runtime_.call(Call::kExecSync, std::move(request), timeout + std::chrono::seconds(1), [&loop = loop_, end](Result<MsgValue> answer) {
-      loop.post([end, answer = std::move(answer)] {
+    runtime_.call(Call::kExecSync, std::move(request), timeout + std::chrono::seconds(1), [&loop = loop_, end, text = late(handler, target, timeout)](Result<MsgValue> answer) {
+      loop.post([end, text, answer = std::move(answer)] {
         if (!answer.ok()) {
           bool late = answer.status().reason == Reason::kTimeout;
-          return end({false, late ? "command timed out" : answer.status().message});
+          return end({false, late ? text : answer.status().message});
         }
         std::string text = std::string((*answer)["stdout"].as_text()) + std::string((*answer)["stderr"].as_text());
         end({(*answer)["exit_code"].as_int() == 0, std::move(text)});

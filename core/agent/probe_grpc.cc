@@ -91,7 +91,10 @@ struct Grpc : Handle::Impl {
     }
     int status = 0;
     if (answer.size() >= 7 && answer[5] == 0x08) status = answer[6];
-    tell(status == kServing, status == kServing ? "service healthy" : "service unhealthy (responded with status " + std::to_string(status) + ")");
+    if (status == kServing) return tell(true, "service healthy");
+    static constexpr const char* kNames[] = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
+    auto name = status >= 0 && status < 4 ? std::string(kNames[status]) : std::to_string(status);
+    tell(false, "service unhealthy (responded with \"" + name + "\")");
   }
 
   static ssize_t read_body(nghttp2_session*, int32_t, uint8_t* buffer, size_t room, uint32_t* flags, nghttp2_data_source* source, void*) {

@@ -1,17 +1,12 @@
 #include "core/agent/proxy_stream.h"
 
+#include "core/agent/http_head.h"
 #include "core/agent/socket.h"
 
 namespace lotse::agent {
 namespace {
 
-constexpr size_t kHeadMax = 64 * 1024;
 constexpr uint32_t kBody = 0, kHead = 1;
-
-bool same(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return std::tolower(x) == std::tolower(y); });
-}
-bool clean(std::string_view text) { return text.find_first_of("\r\n") == std::string_view::npos; }
 
 // Takes "Transfer-Encoding: chunked" off a body.
 class Unchunker {
@@ -63,7 +58,8 @@ struct Proxy : std::enable_shared_from_this<Proxy> {
   MsgValue arguments;
   std::string ip;
   std::unique_ptr<Socket> socket;
-  std::string head, unsent;         // unsent: what the opener wrote before we were connected
+  HttpHead head;
+  std::string unsent;  // what the opener wrote before we were connected
   bool connected = false, chunked_out = false, body_closed = false, got_head = false, raw = false, chunked_in = false, ended = false;
   int64_t expected = -1;
   uint64_t credit = 0;
@@ -95,19 +91,19 @@ struct Proxy : std::enable_shared_from_this<Proxy> {
     std::string path(arguments["path"].as_text("/"));
     std::string method(arguments["method"].as_text("GET"));
     if (!path.starts_with('/')) path = "/" + path;
-    if (!clean(path) || !clean(method)) return end(Status(Reason::kBadRequest, "a path or method with a line break"));
+    if (!one_line(path) || !one_line(method)) return end(Status(Reason::kBadRequest, "a path or method with a line break"));
     std::string text = method + " " + path + " HTTP/1.1\r\n";
     bool host = false, upgrade = false, length = false;
     for (const auto& pair : arguments["headers"].items()) {
       if (pair.items().size() != 2) continue;
       auto k = pair.items()[0].as_text(), v = pair.items()[1].as_text();
-      if (!clean(k) || !clean(v) || k.empty()) continue;
-      if (same(k, "Transfer-Encoding") || same(k, "Connection")) {
-        upgrade = upgrade || (same(k, "Connection") && same(v, "Upgrade"));
+      if (!one_line(k) || !one_line(v) || k.empty()) continue;
+      if (same_word(k, "Transfer-Encoding") || same_word(k, "Connection")) {
+        upgrade = upgrade || (same_word(k, "Connection") && same_word(v, "Upgrade"));
         continue;
       }
-      host = host || same(k, "Host");
-      length = length || same(k, "Content-Length");
+      host = host || same_word(k, "Host");
+      length = length || same_word(k, "Content-Length");
       text += std::string(k) + ": " + std::string(v) + "\r\n";
     }
     if (!host) text += "Host: " + (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":" + std::to_string(arguments["port"].as_int()) + "\r\n";
@@ -145,53 +141,36 @@ struct Proxy : std::enable_shared_from_this<Proxy> {
   void take(std::string_view data) {
     if (ended) return;
     if (got_head) return body(data);
-    head.append(data);
-    auto stop = head.find("\r\n\r\n");
-    if (stop == std::string::npos) {
-      if (head.size() > kHeadMax) end(Status(Reason::kServiceUnavailable, "the header of the answer is too long"));
-      return;
+    std::string rest;
+    switch (head.add(data, &rest)) {
+      case HttpHead::State::kMore: return;
+      case HttpHead::State::kTooLong:
+        return end(Status(Reason::kServiceUnavailable, "the header of the answer is too long"));
+      case HttpHead::State::kMalformed: return end(Status(Reason::kServiceUnavailable, "malformed HTTP response"));
+      case HttpHead::State::kDone: break;
     }
-    std::string rest = head.substr(stop + 4);
-    head.resize(stop);
-    if (!read_head()) return;
+    hand_on_head();
     if (!rest.empty() || expected == 0) body(rest);
   }
 
-  bool read_head() {
-    if (!head.starts_with("HTTP/1.") || head.size() < 12) {
-      end(Status(Reason::kServiceUnavailable, "malformed HTTP response"));
-      return false;
-    }
-    int status = std::atoi(head.c_str() + 9);
-    if (status >= 100 && status < 200 && status != 101) {  // 100 Continue: the real answer follows
-      head.clear();
-      return false;
-    }
+  // Headers of the connection, not of the answer, stay here: but an upgrade is an agreement between the two ends.
+  void hand_on_head() {
+    const int status = head.status();
     auto headers = MsgValue::array();
-    size_t at = head.find("\r\n");
-    while (at != std::string::npos) {
-      auto next = head.find("\r\n", at + 2);
-      auto line = std::string_view(head).substr(at + 2, next == std::string::npos ? next : next - at - 2);
-      at = next;
-      auto colon = line.find(':');
-      if (colon == std::string_view::npos) continue;
-      auto key = line.substr(0, colon), value = line.substr(colon + 1);
-      while (value.starts_with(' ')) value.remove_prefix(1);
-      if (same(key, "Transfer-Encoding")) {
-        chunked_in = value.find("chunked") != std::string_view::npos;
-        continue;
-      }
-      if (same(key, "Content-Length")) expected = std::strtoll(std::string(value).c_str(), nullptr, 10);
-      if (same(key, "Connection") && status != 101) continue;
+    for (const auto& [key, value] : head.headers()) {
+      if (same_word(key, "Transfer-Encoding") || (same_word(key, "Connection") && status != 101)) continue;
       headers.push(MsgValue::array({key, value}));
     }
     got_head = true;
     raw = status == 101;
-    if (arguments["method"].as_text() == "HEAD" || status == 204 || status == 304) expected = 0;
-    if (chunked_in || raw) expected = -1;
+    chunked_in = head.chunked() && !raw;
+    if (!chunked_in && !raw) expected = static_cast<int64_t>(head.content_length().value_or(static_cast<uint64_t>(-1)));
+    if (arguments["method"].as_text() == "HEAD" || status == 204 || status == 304) {
+      expected = 0;
+      chunked_in = false;
+    }
     auto item = MsgValue::map({{"status", status}, {"headers", std::move(headers)}}).encode();
     sink->on_item(kHead, Bytes(item));
-    return true;
   }
 
   void body(std::string_view data) {

@@ -143,10 +143,12 @@ MsgValue sandbox_request(const json::Value& pod, const PodSpec& spec, const Conf
   labels.set(kLabelUid, spec.uid);
   labels.set(kLabelNode, config.node_name);
   auto request = MsgValue::map({{"uid", spec.uid}, {"namespace", spec.ns}, {"name", spec.name}, {"attempt", attempt},
-                                {"hostname", pod_hostname(pod, config)}, {"log_dir", dirs.logs}, {"cgroup_parent", cgroup_parent},
+                                {"log_dir", dirs.logs}, {"cgroup_parent", cgroup_parent},
                                 {"host_network", spec.host_network}, {"host_pid", ps["hostPID"].boolean()},
                                 {"host_ipc", ps["hostIPC"].boolean()}, {"share_pid", ps["shareProcessNamespace"].boolean()},
                                 {"image", config.pause_image}});
+  // In the node's network the name is the node's, and not ours to set.
+  if (!spec.host_network) request.set("hostname", pod_hostname(pod, config));
   if (ps["hostUsers"].is_bool()) request.set("host_users", ps["hostUsers"].boolean());
   request.set("dns", MsgValue::map({{"servers", MsgValue::strings(dns.servers)}, {"searches", MsgValue::strings(dns.searches)},
                                     {"options", MsgValue::strings(dns.options)}}));

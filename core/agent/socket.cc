@@ -24,7 +24,9 @@ SSL_CTX* context() {
 }
 
 Status failed(std::string_view what, int error) {
-  return Status(Reason::kServiceUnavailable, std::string(what) + ": " + std::generic_category().message(error));
+  std::string why = std::generic_category().message(error);
+  if (!why.empty() && why[0] >= 'A' && why[0] <= 'Z') why[0] = static_cast<char>(why[0] + 32);
+  return Status(Reason::kServiceUnavailable, std::string(what) + ": " + why);
 }
 
 Result<socklen_t> address(const std::string& ip, int port, sockaddr_storage* out) {
@@ -57,6 +59,7 @@ Socket::~Socket() {
 void Socket::connect(const std::string& ip, int port, bool tls, const std::string& server_name) {
   tls_ = tls;
   name_ = server_name;
+  where_ = (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":" + std::to_string(port);
   sockaddr_storage to{};
   auto length = address(ip, port, &to);
   Status status = length.ok() ? Status() : length.status();
@@ -64,11 +67,8 @@ void Socket::connect(const std::string& ip, int port, bool tls, const std::strin
     fd_ = Fd(::socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd_) status = failed("socket", errno);
   }
-  // Nothing of ours is to be reset and waited for in TIME_WAIT by the thousand.
-  linger no_wait{1, 0};
-  if (status.ok()) setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &no_wait, sizeof no_wait);
   if (status.ok() && ::connect(fd_.get(), reinterpret_cast<sockaddr*>(&to), *length) != 0 && errno != EINPROGRESS) {
-    status = failed("dial tcp " + ip + ":" + std::to_string(port) + ": connect", errno);
+    status = failed("dial tcp " + where_ + ": connect", errno);
   }
   if (!status.ok()) {
     loop_.post([this, alive = alive_, status] {
@@ -76,7 +76,6 @@ void Socket::connect(const std::string& ip, int port, bool tls, const std::strin
     });
     return;
   }
-  name_ = server_name;
   watch(true);
 }
 
@@ -114,7 +113,7 @@ void Socket::step() {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error != 0) return fail(failed("dial tcp: connect", error));
+    if (error != 0) return fail(failed("dial tcp " + where_ + ": connect", error));
     sockaddr_storage peer{};
     socklen_t length = sizeof peer;
     if (getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) return;  // not yet

@@ -37,7 +37,7 @@ class Socket {
   Fd fd_;
   Handle watch_;
   bool watching_write_ = false, tls_ = false, connected_ = false, open_ = false, dead_ = false, paused_ = false, watching_read_ = false;
-  std::string name_, out_;
+  std::string name_, where_, out_;  // where_: "192.0.2.1:80"
   SSL* ssl_ = nullptr;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

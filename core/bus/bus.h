@@ -73,6 +73,12 @@ class Master : public api::Nodes {
   virtual std::string endpoint() const = 0;             // as bound ("tcp://0.0.0.0:41234")
 };
 
+// What a master says at the beginning of a session.
+struct Welcome {
+  Bytes cluster;                       // the cluster's settings, as at the join
+  std::vector<MasterAddress> masters;  // where the masters are now, the one that answered first; empty: in this process
+};
+
 // A node's session, and the Handler of its API requests. Reconnects by itself; while there is no session requests are answered
 // with kServiceUnavailable and streams end with it.
 class Worker : public api::Handler {
@@ -85,9 +91,16 @@ class Worker : public api::Handler {
     Duration ping_period = std::chrono::seconds(10);
     Duration silence_max = std::chrono::seconds(25);
   };
-  // calls: [bus loop] what the master opens on this node. on_state: [bus loop] connected or not; with the welcome's cluster settings.
-  static std::unique_ptr<Worker> start(Context& context, Config config, Mux::Acceptor calls,
-                                       std::function<void(bool connected, const Bytes& cluster)> on_state);
+  // [bus loop] What happens to the session.
+  struct Events {
+    std::function<void(const Welcome&)> connected;
+    std::function<void()> lost;
+    std::function<void(const std::string& why)> refused;  // a master does not know this node's key (any more): each time it says so
+  };
+  // calls: [bus loop] what the master opens on this node.
+  static std::unique_ptr<Worker> start(Context& context, Config config, Mux::Acceptor calls, Events events);
+  // [any thread] Other masters from now on: the next try is made at once.
+  virtual void set_masters(std::vector<MasterAddress> masters) = 0;
 };
 
 // The join, once: blocks until it is answered or the deadline has passed. The result is the cluster's settings and masters.

@@ -15,6 +15,8 @@ inline constexpr size_t kFrameBytesMax = 64 * 1024;  // whole frames; a larger o
 inline constexpr size_t kDataBytesMax = 60 * 1024;   // payload of one data frame
 inline constexpr size_t kItemBytesMax = 16 * 1024 * 1024;  // an item put together from data frames
 
+inline constexpr uint64_t kResetUnknownKey = 1;  // a reset's number: it is the node's key that is not known (any more)
+
 enum class FrameType : uint8_t {
   kHello = 1, kWelcome = 2, kReset = 3, kPing = 4, kPong = 5,
   kOpen = 6, kData = 7, kEnd = 8, kGrant = 9, kWritable = 10, kHalfClose = 11, kControl = 12, kCancel = 13,
@@ -24,7 +26,7 @@ struct Frame {
   FrameType type = FrameType::kPing;
   uint64_t epoch = 0;
   uint64_t stream = 0;     // 0: the session itself
-  uint64_t number = 0;     // ping, pong: a counter; grant, writable: bytes; control: kind; open: credit; end: Reason
+  uint64_t number = 0;     // ping, pong: a counter; grant, writable: bytes; control: kind; open: credit; end: Reason; reset: below
   uint32_t channel = 0;    // data, half-close
   bool more = false;       // data: the item goes on in the next data frame of this stream and channel
   std::string text;        // open: kind; end, reset: a sentence

@@ -3,6 +3,7 @@
 #include "core/base/ids.h"
 #include "core/base/log.h"
 #include "core/base/msgpack.h"
+#include "core/base/run_on.h"
 #include "core/bus/api_stream.h"
 #include "core/bus/bus.h"
 #include "core/bus/session.h"
@@ -27,6 +28,7 @@ class BusMaster : public Master, public std::enable_shared_from_this<BusMaster> 
     rules["bus"] = [registry = registry_](const std::string& key, const std::string&) { return registry->node_of(key).has_value(); };
     rules["join"] = [this](const std::string&, const std::string&) { return join_allowed(); };
     zap_ = std::make_unique<Zap>(context_, std::move(rules));
+    LOTSE_CHECK_OK(zap_->status());
     local_ = std::make_unique<Socket>(context_, Socket::Kind::kRouter);
     local_->limits(kFrameBytesMax, 256);
     LOTSE_CHECK_OK(local_->bind(kLocalEndpoint));
@@ -118,7 +120,7 @@ class BusMaster : public Master, public std::enable_shared_from_this<BusMaster> 
     if (!session) return reset(socket, m.peer, *frame, "there is no session: say hello");
     if (frame->epoch != session->mux->epoch()) return;
     if (!local && registry_->node_of(m.user) != session->node) {
-      reset(socket, m.peer, *frame, "this node is no longer part of the cluster");
+      reset(socket, m.peer, *frame, "this node is no longer part of the cluster", kResetUnknownKey);
       return drop(session, Status(Reason::kServiceUnavailable, "the node was removed"));
     }
     session->heard = loop_.clock().steady();
@@ -141,7 +143,7 @@ class BusMaster : public Master, public std::enable_shared_from_this<BusMaster> 
     auto v = MsgValue::parse(frame.payload.view(), MsgLimits{3, kFrameBytesMax, 64});
     if (!v.ok()) return;
     auto node = speaker(local, m, std::string((*v)["node"].as_text()));
-    if (!node) return reset(socket, m.peer, frame, "this key belongs to no node of this cluster");
+    if (!node) return reset(socket, m.peer, frame, "this key belongs to no node of this cluster", kResetUnknownKey);
     if ((*v)["protocol"].as_int() != kProtocol)
       return reset(socket, m.peer, frame, "this master speaks version 1 of the bus, the worker version " + std::to_string((*v)["protocol"].as_int()));
     std::vector<SessionPtr> old;
@@ -210,9 +212,10 @@ class BusMaster : public Master, public std::enable_shared_from_this<BusMaster> 
     log::info("bus.session_ended", "a worker's session has ended", {{"node", session->node}, {"reason", why.message}});
   }
 
-  void reset(Socket& socket, const std::string& peer, const Frame& about, const std::string& why) {
+  void reset(Socket& socket, const std::string& peer, const Frame& about, const std::string& why, uint64_t number = 0) {
     Frame f;
     f.type = FrameType::kReset;
+    f.number = number;
     f.epoch = about.epoch;
     f.text = why;
     socket.send(peer, encode(f));

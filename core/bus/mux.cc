@@ -5,7 +5,8 @@
 namespace lotse::bus {
 namespace {
 
-constexpr size_t kBacklogMax = 4 * kStreamsMax;  // control frames and streams waiting to be sent; a peer that asks and never reads is given up
+// Control frames and streams waiting to be sent: a peer that asks and never reads is given up.
+constexpr size_t kBacklogMax = 4 * kStreamsMax;
 
 int64_t cost(size_t bytes) { return bytes ? static_cast<int64_t>(bytes) : 1; }
 
@@ -18,15 +19,31 @@ struct Mux::WriteCredit {
   std::atomic<bool> ended{false};
 };
 
+// Reaches a Mux from any thread: what is asked of it runs on its loop, unless it has been closed by then.
+class MuxReach {
+ public:
+  MuxReach(std::weak_ptr<Mux> mux, Loop& loop) : mux_(std::move(mux)), loop_(loop) {}
+  template <class Fn>
+  void post(Fn fn) const {
+    loop_.post([mux = mux_, fn = std::move(fn)] {
+      if (auto m = mux.lock(); m && !m->closed_) fn(*m);
+    });
+  }
+
+ private:
+  std::weak_ptr<Mux> mux_;
+  Loop& loop_;
+};
+
 // The opener's handle: every call becomes a frame.
 class OpenedStream : public Stream {
  public:
   OpenedStream(std::weak_ptr<Mux> mux, Loop& loop, uint64_t id, std::shared_ptr<Mux::WriteCredit> credit)
-      : mux_(std::move(mux)), loop_(loop), id_(id), credit_(std::move(credit)) {}
+      : mux_(std::move(mux), loop), id_(id), credit_(std::move(credit)) {}
   ~OpenedStream() override { cancel(); }
 
   void grant(uint64_t bytes) override {
-    on_loop([id = id_, bytes](Mux& mux) {
+    mux_.post([id = id_, bytes](Mux& mux) {
       auto it = mux.opened_.find(id);
       if (it == mux.opened_.end()) return;
       it->second.granted += static_cast<int64_t>(bytes);
@@ -40,13 +57,13 @@ class OpenedStream : public Stream {
   bool write(uint32_t channel, Bytes data) override {
     if (credit_->ended || credit_->bytes.load() <= 0) return false;
     credit_->bytes -= cost(data.size());
-    on_loop([id = id_, channel, data = std::move(data)](Mux& mux) {
+    mux_.post([id = id_, channel, data = std::move(data)](Mux& mux) {
       if (mux.opened_.contains(id)) mux.enqueue_item(id, channel, data);
     });
     return true;
   }
   void half_close(uint32_t channel) override {
-    on_loop([id = id_, channel](Mux& mux) {
+    mux_.post([id = id_, channel](Mux& mux) {
       if (!mux.opened_.contains(id)) return;
       Frame f;
       f.type = FrameType::kHalfClose;
@@ -56,7 +73,7 @@ class OpenedStream : public Stream {
     });
   }
   bool control(Control kind, Bytes payload) override {
-    on_loop([id = id_, kind, payload = std::move(payload)](Mux& mux) {
+    mux_.post([id = id_, kind, payload = std::move(payload)](Mux& mux) {
       if (!mux.opened_.contains(id)) return;
       Frame f;
       f.type = FrameType::kControl;
@@ -69,7 +86,7 @@ class OpenedStream : public Stream {
   }
   void cancel() override {
     if (credit_->ended || cancelled_.exchange(true)) return;
-    on_loop([id = id_](Mux& mux) {
+    mux_.post([id = id_](Mux& mux) {
       if (!mux.opened_.contains(id)) return;
       Frame f;
       f.type = FrameType::kCancel;
@@ -79,14 +96,7 @@ class OpenedStream : public Stream {
   }
 
  private:
-  template <class Fn>
-  void on_loop(Fn fn) {
-    loop_.post([mux = mux_, fn = std::move(fn)] {
-      if (auto m = mux.lock(); m && !m->closed_) fn(*m);
-    });
-  }
-  std::weak_ptr<Mux> mux_;
-  Loop& loop_;
+  MuxReach mux_;
   uint64_t id_;
   std::shared_ptr<Mux::WriteCredit> credit_;
   std::atomic<bool> cancelled_{false};
@@ -95,14 +105,14 @@ class OpenedStream : public Stream {
 // What an acceptor's producer calls.
 class AcceptedSink : public StreamSink {
  public:
-  AcceptedSink(std::weak_ptr<Mux> mux, Loop& loop, uint64_t id) : mux_(std::move(mux)), loop_(loop), id_(id) {}
+  AcceptedSink(std::weak_ptr<Mux> mux, Loop& loop, uint64_t id) : mux_(std::move(mux), loop), id_(id) {}
   void on_item(uint32_t channel, Bytes item) override {
-    on_loop([id = id_, channel, item = std::move(item)](Mux& mux) {
+    mux_.post([id = id_, channel, item = std::move(item)](Mux& mux) {
       if (mux.accepted_.contains(id)) mux.enqueue_item(id, channel, item);
     });
   }
   void on_writable(uint64_t bytes) override {
-    on_loop([id = id_, bytes](Mux& mux) {
+    mux_.post([id = id_, bytes](Mux& mux) {
       auto it = mux.accepted_.find(id);
       if (it == mux.accepted_.end()) return;
       it->second.writable += static_cast<int64_t>(bytes);
@@ -114,18 +124,11 @@ class AcceptedSink : public StreamSink {
     });
   }
   void on_end(Status status, Bytes result) override {
-    on_loop([id = id_, status = std::move(status), result = std::move(result)](Mux& mux) { mux.end_accepted(id, status, result); });
+    mux_.post([id = id_, status = std::move(status), result = std::move(result)](Mux& mux) { mux.end_accepted(id, status, result); });
   }
 
  private:
-  template <class Fn>
-  void on_loop(Fn fn) {
-    loop_.post([mux = mux_, fn = std::move(fn)] {
-      if (auto m = mux.lock(); m && !m->closed_) fn(*m);
-    });
-  }
-  std::weak_ptr<Mux> mux_;
-  Loop& loop_;
+  MuxReach mux_;
   uint64_t id_;
 };
 

@@ -47,6 +47,7 @@ class Mux : public std::enable_shared_from_this<Mux> {
   size_t streams() const { return opened_.size() + accepted_.size(); }
 
  private:
+  friend class MuxReach;
   friend class OpenedStream;
   friend class AcceptedSink;
   struct WriteCredit;  // shared with the Stream: how much may still be written

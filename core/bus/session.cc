@@ -1,8 +1,5 @@
 #include "core/bus/session.h"
 
-#include <condition_variable>
-#include <mutex>
-
 namespace lotse::bus {
 
 Sender::Sender(Loop& loop, Mux& mux, std::function<Socket::Sent(const std::string&)> send, std::function<void()> gone)
@@ -32,21 +29,6 @@ void Sender::send_some() {
     }
   }
   pump();
-}
-
-void run_on(Loop& loop, const std::function<void()>& fn) {
-  if (loop.on_loop()) return fn();
-  std::mutex mutex;
-  std::condition_variable ready;
-  bool done = false;
-  loop.post([&] {
-    fn();
-    std::lock_guard lock(mutex);
-    done = true;
-    ready.notify_one();
-  });
-  std::unique_lock lock(mutex);
-  ready.wait(lock, [&] { return done; });
 }
 
 bool valid_node_name(std::string_view name) {

@@ -26,9 +26,6 @@ class Sender {
   bool posted_ = false;
 };
 
-// Runs fn on the loop and waits for it. REQUIRES: not on the loop, unless fn may run at once.
-void run_on(Loop& loop, const std::function<void()>& fn);
-
 bool valid_node_name(std::string_view name);
 // "tcp://0.0.0.0:6442" -> "tcp://0.0.0.0:6441": where new workers knock.
 std::string join_endpoint(const std::string& endpoint);

@@ -6,6 +6,10 @@
 
 namespace lotse::bus {
 
+namespace {
+constexpr int kSilentPeerMs = 3000;
+}
+
 struct Context::Impl {
   zmq::context_t zmq{1};
   LoopThread thread{"bus"};
@@ -15,7 +19,8 @@ Context::~Context() = default;
 Loop& Context::loop() { return impl_->thread.loop(); }
 void* Context::zmq() { return &impl_->zmq; }
 
-struct Socket::Impl {
+struct Socket::Impl : std::enable_shared_from_this<Socket::Impl> {
+  zmq::context_t& context;
   zmq::socket_t socket;
   bool router = false;
   bool refused = false;  // a send was refused: tell when there is room
@@ -24,19 +29,42 @@ struct Socket::Impl {
   std::function<void(Message)> on_message;
   std::function<void()> on_writable;
   Handle watch;
+  zmq::socket_t monitor;
+  std::function<void(Link)> on_link;
+  Handle monitor_watch;
 
-  Impl(zmq::context_t& context, Kind kind)
-      : socket(context, kind == Kind::kRouter ? zmq::socket_type::router : zmq::socket_type::dealer), router(kind == Kind::kRouter) {
+
+  Impl(zmq::context_t& zmq_context, Kind kind)
+      : context(zmq_context), socket(zmq_context, kind == Kind::kRouter ? zmq::socket_type::router : zmq::socket_type::dealer), router(kind == Kind::kRouter) {
     socket.set(zmq::sockopt::linger, 0);
     if (router) {
       socket.set(zmq::sockopt::router_mandatory, true);
       socket.set(zmq::sockopt::router_handover, false);
     } else {
       socket.set(zmq::sockopt::reconnect_ivl, 100);
-      socket.set(zmq::sockopt::reconnect_ivl_max, 5000);
+      socket.set(zmq::sockopt::reconnect_ivl_max, 1000);
       socket.set(zmq::sockopt::immediate, true);
+      // A peer that has vanished without a word is found by the kernel within three seconds, and costs no wake-up of ours.
+      socket.set(zmq::sockopt::tcp_keepalive, 1);
+      socket.set(zmq::sockopt::tcp_keepalive_idle, 1);
+      socket.set(zmq::sockopt::tcp_keepalive_intvl, 1);
+      socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
+      socket.set(zmq::sockopt::tcp_maxrt, kSilentPeerMs);
     }
     socket.set(zmq::sockopt::handshake_ivl, 10000);
+  }
+
+  void look() {
+    auto self = shared_from_this();  // a callback may destroy the socket
+    while (on_link && monitor && (monitor.get(zmq::sockopt::events) & ZMQ_POLLIN)) {
+      zmq::message_t event, address;
+      if (!monitor.recv(event, zmq::recv_flags::dontwait) || event.size() < 6) return;
+      if (event.more() && !monitor.recv(address, zmq::recv_flags::dontwait)) return;
+      uint16_t what = 0;
+      std::memcpy(&what, event.data(), sizeof what);
+      auto tell = on_link;
+      tell(what == ZMQ_EVENT_DISCONNECTED ? Link::kClosed : what == ZMQ_EVENT_CONNECT_RETRIED ? Link::kUnreachable : Link::kRefused);
+    }
   }
 
   bool receive(Message* out) {
@@ -65,9 +93,29 @@ Socket::Socket(Context& context, Kind kind) : impl_(std::make_shared<Impl>(*stat
 
 Socket::~Socket() {
   impl_->watch.reset();
+  impl_->monitor_watch.reset();
   impl_->on_message = nullptr;
   impl_->on_writable = nullptr;
+  impl_->on_link = nullptr;
+  if (impl_->monitor) zmq_socket_monitor(impl_->socket.handle(), nullptr, 0);
+  impl_->monitor.close();
   impl_->socket.close();
+}
+
+// ZeroMQ tells of its connections through a socket pair of their own: an event's number and value, then the address.
+void Socket::watch_link(Loop& loop, std::function<void(Link)> on_link) {
+  static std::atomic<uint64_t> number{0};
+  const std::string address = "inproc://lotse.monitor." + std::to_string(++number);
+  constexpr int kEvents = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+  if (zmq_socket_monitor(impl_->socket.handle(), address.c_str(), kEvents) != 0) return;
+  impl_->monitor = zmq::socket_t(impl_->context, zmq::socket_type::pair);
+  impl_->monitor.set(zmq::sockopt::linger, 0);
+  impl_->monitor.connect(address);
+  impl_->on_link = std::move(on_link);
+  impl_->monitor_watch = loop.watch_fd(impl_->monitor.get(zmq::sockopt::fd), true, false, [impl = impl_.get()] { impl->look(); });
+  loop.post([weak = std::weak_ptr<Impl>(impl_)] {  // its edge may have been before the watch
+    if (auto impl = weak.lock()) impl->look();
+  });
 }
 
 void Socket::curve_server(const security::CurvePair& keys, const std::string& domain) {

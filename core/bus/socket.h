@@ -33,6 +33,15 @@ class Socket {
   enum class Sent : uint8_t { kYes, kFull, kGone };
   Sent send(const std::string& peer, const std::string& body);  // peer is empty for a DEALER
 
+  // What becomes of a DEALER's connection over TCP.
+  enum class Link : uint8_t {
+    kClosed,       // it ended, or the kernel found the peer silent
+    kUnreachable,  // nobody listens there
+    kRefused,      // the peer does not let this key in
+  };
+  // Before connect. The callback may destroy this socket.
+  void watch_link(Loop& loop, std::function<void(Link)> on_link);
+
  private:
   void work();
   struct Impl;

@@ -1,6 +1,7 @@
 #include "core/base/ids.h"
 #include "core/base/log.h"
 #include "core/base/msgpack.h"
+#include "core/base/run_on.h"
 #include "core/bus/api_stream.h"
 #include "core/bus/bus.h"
 #include "core/bus/session.h"
@@ -9,8 +10,17 @@
 namespace lotse::bus {
 namespace {
 
-constexpr Duration kRetryFirst = std::chrono::milliseconds(200), kRetryLast = std::chrono::seconds(10);
+constexpr Duration kRetryFirst = std::chrono::milliseconds(200), kRetryLast = std::chrono::seconds(5);
 constexpr Duration kHelloPatience = std::chrono::seconds(10);
+
+std::vector<MasterAddress> read_masters(const MsgValue& list) {
+  std::vector<MasterAddress> out;
+  for (const auto& item : list.items()) {
+    MasterAddress m{item["a"].as_strings(), std::string(item["k"].as_text())};
+    if (!m.endpoints.empty() && m.public_z85.size() == 40) out.push_back(std::move(m));
+  }
+  return out;
+}
 
 uint64_t make_epoch() {
   uint64_t epoch = 0;
@@ -22,16 +32,24 @@ uint64_t make_epoch() {
 // a new epoch, begins. Everything on the bus loop but handle().
 class BusWorker : public std::enable_shared_from_this<BusWorker> {
  public:
-  BusWorker(Context& context, Worker::Config config, Mux::Acceptor calls, std::function<void(bool, const Bytes&)> on_state)
-      : context_(context), loop_(context.loop()), config_(std::move(config)), calls_(std::move(calls)), on_state_(std::move(on_state)) {}
+  BusWorker(Context& context, Worker::Config config, Mux::Acceptor calls, Worker::Events events)
+      : context_(context), loop_(context.loop()), config_(std::move(config)), calls_(std::move(calls)), events_(std::move(events)) {}
 
   void begin() { connect(); }
 
   void end() {
     ended_ = true;
     lose(Status(Reason::kServiceUnavailable, "the worker is stopping"), false);
-    on_state_ = nullptr;
+    events_ = {};
     calls_ = nullptr;
+  }
+
+  void set_masters(std::vector<MasterAddress> masters) {
+    if (ended_) return;
+    config_.masters = std::move(masters);
+    attempt_ = 0;
+    wait_ = kRetryFirst;
+    lose(Status(Reason::kServiceUnavailable, "the masters' addresses have changed"), true);
   }
 
   void handle(api::Request request, api::Respond respond) {
@@ -49,21 +67,12 @@ class BusWorker : public std::enable_shared_from_this<BusWorker> {
     if (ended_) return;
     socket_ = std::make_unique<Socket>(context_, Socket::Kind::kDealer);
     socket_->limits(kFrameBytesMax, 256);
-    std::string endpoint = kLocalEndpoint;
+    endpoint_ = kLocalEndpoint;
     if (!config_.masters.empty()) {
-      size_t count = 0;
-      for (const auto& m : config_.masters) count += m.endpoints.size();
-      size_t at = attempt_ % std::max<size_t>(count, 1);
-      for (const auto& m : config_.masters) {
-        if (at < m.endpoints.size()) {
-          socket_->curve_client(config_.keys, m.public_z85);
-          endpoint = m.endpoints[at];
-          break;
-        }
-        at -= m.endpoints.size();
-      }
+      choose_master();
+      socket_->watch_link(loop_, [this](Socket::Link link) { link_changed(link); });
     }
-    Status status = socket_->connect(endpoint);
+    Status status = socket_->connect(endpoint_);
     if (!status.ok()) return lose(status, true);
     mux_ = Mux::make(loop_, true, make_epoch(), calls_, [weak = weak_from_this()] {
       if (auto self = weak.lock(); self && self->sender_) self->sender_->pump();
@@ -78,6 +87,38 @@ class BusWorker : public std::enable_shared_from_this<BusWorker> {
     timer_ = loop_.after(kHelloPatience, [this] { lose(Status(Reason::kServiceUnavailable, "the master does not answer"), true); });
   }
 
+  // The addresses of all masters in turn.
+  void choose_master() {
+    size_t at = attempt_ % addresses();
+    for (const auto& m : config_.masters) {
+      if (at < m.endpoints.size()) {
+        socket_->curve_client(config_.keys, m.public_z85);
+        master_key_ = m.public_z85;
+        endpoint_ = m.endpoints[at];
+        return;
+      }
+      at -= m.endpoints.size();
+    }
+  }
+
+  size_t addresses() const {
+    size_t count = 0;
+    for (const auto& m : config_.masters) count += m.endpoints.size();
+    return std::max<size_t>(count, 1);
+  }
+
+  // A connection that ends is seen at once. Where nobody listens ZeroMQ goes on knocking: that is right for an only address.
+  void link_changed(Socket::Link link) {
+    if (link == Socket::Link::kRefused) return refused("this key belongs to no node of this cluster");
+    if (link == Socket::Link::kUnreachable && (connected_ || addresses() < 2)) return;
+    lose(Status(Reason::kServiceUnavailable, link == Socket::Link::kClosed ? "the connection to the master has ended" : "the master cannot be reached"), true);
+  }
+
+  void refused(const std::string& why) {
+    lose(Status(Reason::kServiceUnavailable, "the master says: " + why), true);
+    if (events_.refused) events_.refused(why);
+  }
+
   void message(const Message& m) {
     if (!mux_) return;  // of a socket that is about to be closed
     auto frame = decode(m.body);
@@ -86,7 +127,9 @@ class BusWorker : public std::enable_shared_from_this<BusWorker> {
     heard_ = loop_.clock().steady();
     switch (frame->type) {
       case FrameType::kWelcome: return welcome(*frame);
-      case FrameType::kReset: return lose(Status(Reason::kServiceUnavailable, "the master says: " + frame->text), true);
+      case FrameType::kReset:
+        if (frame->number == kResetUnknownKey) return refused(frame->text);
+        return lose(Status(Reason::kServiceUnavailable, "the master says: " + frame->text), true);
       case FrameType::kPong: return;
       default: break;
     }
@@ -105,7 +148,21 @@ class BusWorker : public std::enable_shared_from_this<BusWorker> {
     connected_ = true;
     log::info("bus.connected", "there is a session with a master", {{"node", config_.node}});
     schedule_ping();
-    if (on_state_) on_state_(true, Bytes((*v)["cluster"].as_text()));
+    if (!config_.masters.empty()) learn_masters((*v)["masters"]);
+    if (events_.connected) events_.connected({Bytes((*v)["cluster"].as_text()), config_.masters});
+  }
+
+  // The address that has just worked comes first and stays known: what a master knows of its addresses may not be all.
+  void learn_masters(const MsgValue& told) {
+    auto masters = read_masters(told);
+    if (masters.empty()) return;
+    auto here = std::find_if(masters.begin(), masters.end(), [&](const MasterAddress& m) { return m.public_z85 == master_key_; });
+    if (here == masters.end()) here = masters.insert(masters.begin(), MasterAddress{{}, master_key_});
+    std::erase(here->endpoints, endpoint_);
+    here->endpoints.insert(here->endpoints.begin(), endpoint_);
+    std::rotate(masters.begin(), here, here + 1);
+    config_.masters = std::move(masters);
+    attempt_ = 0;
   }
 
   void schedule_ping() {
@@ -135,7 +192,7 @@ class BusWorker : public std::enable_shared_from_this<BusWorker> {
     if (mux) mux->close(why);
     if (std::exchange(connected_, false)) {
       log::warn("bus.disconnected", "the session with the master has ended", {{"node", config_.node}, {"reason", why.message}});
-      if (on_state_) on_state_(false, {});
+      if (events_.lost) events_.lost();
     } else if (again && attempt_ % 20 == 0) {
       log::warn("bus.no_session", "no master can be reached", {{"node", config_.node}, {"reason", why.message}});
     }
@@ -149,7 +206,8 @@ class BusWorker : public std::enable_shared_from_this<BusWorker> {
   Loop& loop_;
   Worker::Config config_;
   Mux::Acceptor calls_;
-  std::function<void(bool, const Bytes&)> on_state_;
+  Worker::Events events_;
+  std::string endpoint_, master_key_;
   std::unique_ptr<Socket> socket_;
   std::shared_ptr<Mux> mux_;
   std::unique_ptr<Sender> sender_;
@@ -170,6 +228,9 @@ class WorkerHandle : public Worker {
     run_on(context_.loop(), [&] { worker_->end(); });
     run_on(context_.loop(), [] {});  // the socket has been closed by now
   }
+  void set_masters(std::vector<MasterAddress> masters) override {
+    context_.loop().post([worker = worker_, masters = std::move(masters)]() mutable { worker->set_masters(std::move(masters)); });
+  }
   void handle(api::Request request, api::Respond respond) override { worker_->handle(std::move(request), std::move(respond)); }
 
  private:
@@ -179,8 +240,8 @@ class WorkerHandle : public Worker {
 
 }  // namespace
 
-std::unique_ptr<Worker> Worker::start(Context& context, Config config, Mux::Acceptor calls, std::function<void(bool, const Bytes&)> on_state) {
-  auto worker = std::make_shared<BusWorker>(context, std::move(config), std::move(calls), std::move(on_state));
+std::unique_ptr<Worker> Worker::start(Context& context, Config config, Mux::Acceptor calls, Events events) {
+  auto worker = std::make_shared<BusWorker>(context, std::move(config), std::move(calls), std::move(events));
   context.loop().post([worker] { worker->begin(); });
   return std::make_unique<WorkerHandle>(context, worker);
 }
@@ -221,7 +282,7 @@ Result<Joined> join(Context& context, const JoinString& to, const std::string& n
         if (!(*v)["ok"].as_bool()) return finish(Status(Reason::kUnauthorized, std::string((*v)["message"].as_text())));
         Joined joined;
         joined.cluster = Bytes((*v)["cluster"].as_text());
-        for (const auto& item : (*v)["masters"].items()) joined.masters.push_back({item["a"].as_strings(), std::string(item["k"].as_text())});
+        joined.masters = read_masters((*v)["masters"]);
         finish(std::move(joined));
       }, ask);
       ask();

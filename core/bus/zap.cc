@@ -11,7 +11,6 @@ struct Zap::Impl {
 
   explicit Impl(Context& context, Rules r) : socket(*static_cast<zmq::context_t*>(context.zmq()), zmq::socket_type::rep), rules(std::move(r)) {
     socket.set(zmq::sockopt::linger, 0);
-    socket.bind("inproc://zeromq.zap.01");
   }
 
   void work() {
@@ -41,6 +40,12 @@ struct Zap::Impl {
 };
 
 Zap::Zap(Context& context, Rules rules) : impl_(std::make_shared<Impl>(context, std::move(rules))) {
+  try {
+    impl_->socket.bind("inproc://zeromq.zap.01");
+  } catch (const zmq::error_t& e) {
+    status_ = Status(Reason::kInternalError, std::string("the bus cannot say who may connect: ") + e.what());
+    return;
+  }
   impl_->watch = context.loop().watch_fd(impl_->socket.get(zmq::sockopt::fd), true, false, [impl = impl_.get()] { impl->work(); });
   impl_->work();
 }

@@ -16,10 +16,12 @@ class Zap {
   // [bus loop]
   Zap(Context& context, Rules rules);
   ~Zap();
+  const Status& status() const { return status_; }  // why nobody is let in: one of these may live in a Context
 
  private:
   struct Impl;
   std::shared_ptr<Impl> impl_;
+  Status status_;
 };
 
 }  // namespace lotse::bus

@@ -6,10 +6,10 @@
 #include <cstdlib>
 
 #include "core/base/file.h"
-#include "core/object/json.h"
+#include "core/base/run_on.h"
 #include "core/daemon/master.h"
-#include "core/daemon/on_loop.h"
 #include "core/daemon/worker.h"
+#include "core/object/json.h"
 
 namespace lotse::daemon {
 namespace {

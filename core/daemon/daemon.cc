@@ -6,9 +6,9 @@
 
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/base/run_on.h"
 #include "core/daemon/commands.h"
 #include "core/daemon/master.h"
-#include "core/daemon/on_loop.h"
 #include "core/daemon/worker.h"
 #include "core/network/netlink.h"
 
@@ -52,7 +52,7 @@ class RunningDaemon : public Daemon {
   explicit RunningDaemon(config::Config config) : config_(std::move(config)) {}
 
   ~RunningDaemon() override {
-    on_loop(loop_.loop(), [&] { control_.reset(); });
+    run_on(loop_.loop(), [&] { control_.reset(); });
     faults_to_ = nullptr;
     worker_.reset();
     master_.reset();
@@ -84,7 +84,7 @@ class RunningDaemon : public Daemon {
       LOTSE_TRY(worker_, Worker::start(*base_, master_.get()));
       faults_to_ = worker_.get();
     }
-    return on_loop(loop_.loop(), [&]() -> Status {
+    return run_on(loop_.loop(), [&]() -> Status {
       LOTSE_TRY(control_, ControlSocket::listen(loop_.loop(), pool_, config_.daemon.data_dir + "/lotse.sock"));
       add_commands(*control_, *base_, master_.get(), worker_.get());
       return {};

@@ -5,11 +5,11 @@
 #include "core/api/transport_host.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/base/run_on.h"
 #include "core/control/all.h"
 #include "core/control/runner.h"
 #include "core/daemon/kubeconfig.h"
 #include "core/daemon/lease_keeper.h"
-#include "core/daemon/on_loop.h"
 #include "core/daemon/tls_material.h"
 #include "core/sched/scheduler.h"
 
@@ -27,7 +27,7 @@ class RunningMaster : public Master {
   explicit RunningMaster(Base& base) : base_(base), pki_(base.dir() + "/pki") {}
 
   ~RunningMaster() override {
-    on_loop(base_.loop, [&] {
+    run_on(base_.loop, [&] {
       if (scheduler_) scheduler_->stop();
       if (runner_) runner_->stop();
       if (tls_) tls_->end();
@@ -35,7 +35,7 @@ class RunningMaster : public Master {
     for (auto& t : transports_) drain(*t);
     transports_.clear();
     bus_.reset();
-    on_loop(base_.loop, [&] {
+    run_on(base_.loop, [&] {
       if (leases_) leases_->end();
       runner_.reset();
       scheduler_.reset();
@@ -45,7 +45,7 @@ class RunningMaster : public Master {
     if (server_) server_->set_nodes(nullptr);
     transport_host_.reset();
     registry_.reset();
-    on_loop(base_.loop, [&] {
+    run_on(base_.loop, [&] {
       server_.reset();
       leases_.reset();
       store_.reset();
@@ -170,7 +170,7 @@ class RunningMaster : public Master {
       policies_.push_back(std::move(policy));
     }
     policy_thread_ = std::make_unique<LoopThread>("sched");
-    return on_loop(base_.loop, [&]() -> Status {
+    return run_on(base_.loop, [&]() -> Status {
       runner_ = std::make_unique<control::Runner>(*store_, *server_, base_.loop, control::all_controllers(settings));
       LOTSE_CHECK_OK(runner_->start());
       scheduler_ = std::make_unique<sched::Scheduler>(*store_, *server_, base_.loop, policy_thread_->loop(), std::move(slots));

@@ -10,36 +10,18 @@
 #include "core/base/file.h"
 #include "core/base/ids.h"
 #include "core/base/log.h"
+#include "core/base/run_on.h"
 #include "core/daemon/cluster.h"
 #include "core/daemon/master.h"
-#include "core/daemon/on_loop.h"
+#include "core/daemon/membership.h"
 #include "core/network/wiring.h"
 
 namespace lotse::daemon {
 namespace {
 
-constexpr Duration kJoinMax = std::chrono::seconds(30);
 constexpr Duration kStopMax = std::chrono::seconds(10);
 constexpr Duration kImportMax = std::chrono::minutes(10);
 constexpr const char* kSystemDir = "/var/lib/lotse";
-constexpr const char* kJoined = "/worker/joined";  // masters and cluster settings, as the join or the last welcome brought them
-
-struct Membership {
-  std::vector<bus::MasterAddress> masters;
-  Bytes cluster;
-  std::string encode() const {
-    MsgValue list = MsgValue::array();
-    for (const auto& m : masters) list.push(MsgValue::map({{"a", MsgValue::strings(m.endpoints)}, {"k", m.public_z85}}));
-    return MsgValue::map({{"masters", list}, {"cluster", MsgValue::bin(cluster.view())}}).encode();
-  }
-  static Result<Membership> decode(std::string_view bytes) {
-    LOTSE_TRY(MsgValue v, MsgValue::parse(bytes));
-    Membership m;
-    for (const auto& item : v["masters"].items()) m.masters.push_back({item["a"].as_strings(), std::string(item["k"].as_text())});
-    m.cluster = Bytes(v["cluster"].as_text());
-    return m;
-  }
-};
 
 // One node: its runtime, its session, its client and its agent. A hollow worker has many, and none sees the pods and events of
 // another: an agent takes what it finds in its runtime for its own.
@@ -60,9 +42,10 @@ class RunningWorker : public Worker {
   ~RunningWorker() override {
     wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { wiring_ ? wiring_->stop(done) : done(); });
     wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { stop_agents(0, done); });
+    if (membership_) membership_->close();
     for (auto& n : nodes_) n->session.reset();
     std::vector<std::unique_ptr<Node>> ending;
-    on_loop(base_.loop, [&] {
+    run_on(base_.loop, [&] {
       wiring_.reset();
       checkpoint_.reset();
       for (auto& n : nodes_) n->agent.reset(), n->client.reset();
@@ -89,7 +72,7 @@ class RunningWorker : public Worker {
       node->adapter = std::make_unique<agent::PluginRuntime>(*node->runtime, base_.loop, base_.pool);
       nodes_.push_back(std::move(node));
     }
-    return on_loop(base_.loop, [&]() -> Status {
+    return run_on(base_.loop, [&]() -> Status {
       for (auto& n : nodes_) begin_node(n.get());
       start_network();
       for (auto& n : nodes_) n->agent->start();
@@ -152,23 +135,8 @@ class RunningWorker : public Worker {
   // Where this node belongs: the master beside us, what was joined before, or the join string.
   Result<ClusterSettings> membership() {
     if (master_) return ClusterSettings(master_->cluster());
-    const std::string file = base_.dir() + kJoined;
-    auto known = read_file(file, 1 << 20);
-    if (!known.ok()) {
-      const std::string& join_file = base_.config.bus.join_file;
-      if (join_file.empty())
-        return Status(Reason::kInvalid, "this worker has not joined a cluster: put what `lotse token create` prints on a master into a file and name it as join_file in [bus]");
-      LOTSE_TRY(std::string text, read_file(join_file, 8192));
-      LOTSE_TRY(bus::JoinString to, bus::JoinString::parse(text));
-      log::info("daemon.joining", "asking a master to let this node in", {{"node", base_.config.daemon.node_name}});
-      LOTSE_TRY(bus::Joined joined, bus::join(base_.bus, to, base_.config.daemon.node_name, keys_, kJoinMax));
-      Membership m{joined.masters.empty() ? std::vector<bus::MasterAddress>{to.master} : joined.masters, joined.cluster};
-      LOTSE_CHECK_OK(write_file_atomically(file, m.encode(), 0600));
-      known = m.encode();
-    }
-    LOTSE_TRY(Membership m, Membership::decode(*known));
-    masters_ = m.masters;
-    return ClusterSettings::decode(m.cluster.view());
+    LOTSE_TRY(membership_, Membership::open(base_, keys_));
+    return ClusterSettings::decode(membership_->cluster().view());
   }
 
   // The pause image lies beside the binary and is imported like every other archive in DIR/images.
@@ -225,11 +193,24 @@ class RunningWorker : public Worker {
     bus::Worker::Config c;
     c.node = n->name;
     c.keys = keys_;
-    c.masters = masters_;
+    if (membership_) c.masters = membership_->masters();
     c.version = base_.version;
+    bus::Worker::Events events;
+    events.connected = [this, n](const bus::Welcome& welcome) {
+      n->connected = true;
+      if (membership_) membership_->welcomed(welcome);
+    };
+    events.lost = [n] { n->connected = false; };
+    events.refused = [this, n](const std::string&) {
+      if (!membership_) return;
+      membership_->join_again([n](std::vector<bus::MasterAddress> masters) { n->session->set_masters(std::move(masters)); });
+    };
     n->session = bus::Worker::start(
-        base_.bus, c, [n](const std::string& kind, Bytes arguments, SinkPtr sink) { return n->agent->open(kind, arguments.view(), std::move(sink)); },
-        [n](bool connected, const Bytes&) { n->connected = connected; });
+        base_.bus, c,
+        [n](const std::string& kind, Bytes arguments, SinkPtr sink) {
+          return n->agent->open(kind, arguments.view(), std::move(sink));
+        },
+        std::move(events));
     n->client = std::make_unique<api::Client>(*n->session, base_.loop, nullptr, "lotse-agent/" + base_.version);
     n->agent = std::make_unique<agent::Agent>(agent_config(n->name), *n->client, *n->adapter, base_.loop, base_.pool);
   }
@@ -271,7 +252,7 @@ class RunningWorker : public Worker {
   Base& base_;
   Master* master_;
   security::CurvePair keys_;
-  std::vector<bus::MasterAddress> masters_;
+  std::unique_ptr<Membership> membership_;  // null: the master is in this process
   ClusterSettings cluster_;
   bool hollow_ = false;
   std::unique_ptr<plugin::ProxyPlugin> proxy_;

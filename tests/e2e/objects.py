@@ -42,6 +42,11 @@ def reasons(k, name):
     return [e["reason"] for e in k.json("get", "events", "--field-selector", "involvedObject.name=" + name)["items"]]
 
 
+def messages(k, name, reason):
+    """What the events of one reason about an object say."""
+    return [e["message"] for e in k.json("get", "events", "--field-selector", "involvedObject.name=" + name)["items"] if e["reason"] == reason]
+
+
 def container_status(k, pod_name, name="main"):
     status = k.json("get", "pod", pod_name)["status"]
     for s in status.get("containerStatuses", []) + status.get("initContainerStatuses", []):

@@ -1,41 +1,38 @@
-// Runs fn on the loop and waits for it: for starting and ending, from the main thread.
+// Running something on a loop, or beginning it there, from another thread that waits for it: for starting and ending.
 #pragma once
 #include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <optional>
+#include <type_traits>
 
 #include "core/base/loop.h"
-#include "core/base/result.h"
 
-namespace lotse::daemon {
+namespace lotse {
 
+// Runs fn on the loop and waits for what it returns; at once if this is the loop.
 template <class Fn>
-auto on_loop(Loop& loop, Fn fn) {
-  if (loop.on_loop()) return fn();
+auto run_on(Loop& loop, Fn fn) {
   using R = decltype(fn());
-  std::mutex mutex;
-  std::condition_variable ready;
-  bool done = false;
   if constexpr (std::is_void_v<R>) {
-    loop.post([&] {
+    run_on(loop, [&] {
       fn();
-      std::lock_guard lock(mutex);
-      done = true;
-      ready.notify_one();
+      return true;
     });
-    std::unique_lock lock(mutex);
-    ready.wait(lock, [&] { return done; });
   } else {
+    if (loop.on_loop()) return fn();
+    std::mutex mutex;
+    std::condition_variable ready;
     std::optional<R> result;
     loop.post([&] {
       R r = fn();
       std::lock_guard lock(mutex);
       result.emplace(std::move(r));
-      done = true;
       ready.notify_one();
     });
     std::unique_lock lock(mutex);
-    ready.wait(lock, [&] { return done; });
-    return std::move(*result);
+    ready.wait(lock, [&] { return result.has_value(); });
+    return R(std::move(*result));
   }
 }
 
@@ -58,4 +55,4 @@ inline bool wait_for(Loop& loop, Duration timeout, const std::function<void(std:
   return state->ready.wait_for(lock, timeout, [&] { return state->done; });
 }
 
-}  // namespace lotse::daemon
+}  // namespace lotse
