@@ -54,5 +54,13 @@ def removed_node(c):
     assert c.ready(c.w1.name)
 
 
+def rejoin(c):
+    """a removed node whose join_file gets a new string is let in again, by the lotsed that runs"""
+    with open(os.path.join(c.w2.dir, "join"), "w") as f:
+        f.write(c.new_token())
+    c.wait_ready(c.w2, 60)
+    assert "connected to a master" in c.w2.lotse("status").stdout
+
+
 FIRST = [join]
-LAST = [token_once, unknown_key, removed_node]
+LAST = [token_once, unknown_key, removed_node, rejoin]

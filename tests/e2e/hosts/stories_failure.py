@@ -85,6 +85,7 @@ def worker_killed(c):
     before = c.container_pids(c.w1)
     address = c.get("service", "two")["spec"]["clusterIP"]
     c.master.kill()
+    wait_until("a worker sees within two seconds that its master has gone", lambda: "no session" in c.w1.lotse("status").stdout, 2, 0.1)
     c.w1.kill()
     written = len(c.w1.log())
     c.w1.start(["worker"])
@@ -109,6 +110,7 @@ def cut_off(c):
     wait_until("both workers have some", lambda: len(running_on(c, c.w1)) + len(running_on(c, c.w2)) == 4 and running_on(c, c.w2), 60, 0.5)
     c.w2.cut()
     try:
+        wait_until("the worker sees that nothing comes any more", lambda: "no session" in c.w2.lotse("status").stdout, 8, 0.2)
         wait_until("the node is not Ready", lambda: c.ready(c.w2.name) is False, 75, 0.5)
         assert c.get("node", c.w2.name)["spec"]["taints"], "no taint"
         wait_until("all four run on the other", lambda: len(running_on(c, c.w1)) == 4, 45, 0.5)
