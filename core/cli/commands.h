@@ -27,8 +27,10 @@ int show_plugins(const std::vector<plugin::Found>& found, bool json, Streams str
 // `lotse config check [FILE]`: every complaint about the core's sections, the slots and the plugins' sections. Loads
 // the plugins for their keys, creates nothing. An empty file: the embedded default.
 int check_config(const std::string& file, const std::vector<std::string>& plugin_path, Streams streams);
-// `lotse config default`: the sample, with the sections of all plugins that were found.
-int print_default_config(const std::vector<std::string>& plugin_path, Streams streams);
+// `lotse config default`: the sample, with the sections of all plugins that were found; commented: with no value in force.
+int print_default_config(const std::vector<std::string>& plugin_path, bool commented, Streams streams);
+// The manual page lotse.toml(5): the same sections and keys.
+int print_config_page(const std::vector<std::string>& plugin_path, Streams streams);
 
 // A command for the daemon that serves data_dir. {"data"} frames go to output_file, which appears only once the command
 // has ended well.

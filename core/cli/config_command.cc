@@ -2,6 +2,7 @@
 
 #include "core/base/file.h"
 #include "core/cli/commands.h"
+#include "core/cli/describe.h"
 #include "core/config/config.h"
 #include "core/plugin/plugins.h"
 
@@ -11,6 +12,30 @@ namespace {
 std::vector<std::string> directories(const std::vector<std::string>& given,
                                      const std::vector<std::string>& configured) {
   return plugin::search_path(given.empty() ? configured : given);
+}
+
+// The sections of all plugins that are found, by name.
+std::optional<std::vector<config::Section>> plugin_sections(const std::vector<std::string>& plugin_path, Streams streams) {
+  auto config = config::load_config("");
+  if (!config.ok()) {
+    streams.err << config.status().message << "\n";
+    return std::nullopt;
+  }
+  plugin::Plugins plugins(directories(plugin_path, config->daemon.plugin_path));
+  std::map<std::string, config::Section> sections;
+  for (const plugin::Found& found : plugins.found()) {
+    if (!found.problem.empty()) continue;
+    for (const std::string& kind : found.note.kinds) {
+      auto section = plugins.section(kind, found.note.name);
+      if (section.ok())
+        sections[section->name] = *section;
+      else
+        streams.err << "left out: " << section.status().message << "\n";
+    }
+  }
+  std::vector<config::Section> list;
+  for (auto& [name, section] : sections) list.push_back(std::move(section));
+  return list;
 }
 
 }  // namespace
@@ -39,27 +64,19 @@ int check_config(const std::string& file, const std::vector<std::string>& plugin
   return kExitOk;
 }
 
-int print_default_config(const std::vector<std::string>& plugin_path, Streams streams) {
-  auto config = config::load_config("");
-  if (!config.ok()) {
-    streams.err << config.status().message << "\n";
-    return kExitFailed;
-  }
-  plugin::Plugins plugins(directories(plugin_path, config->daemon.plugin_path));
-  std::map<std::string, config::Section> sections;
-  for (const plugin::Found& found : plugins.found()) {
-    if (!found.problem.empty()) continue;
-    for (const std::string& kind : found.note.kinds) {
-      auto section = plugins.section(kind, found.note.name);
-      if (section.ok())
-        sections[section->name] = *section;
-      else
-        streams.err << "left out: " << section.status().message << "\n";
-    }
-  }
-  std::vector<config::Section> list;
-  for (auto& [name, section] : sections) list.push_back(std::move(section));
-  streams.out << config::sample_config(list);
+int print_default_config(const std::vector<std::string>& plugin_path, bool commented, Streams streams) {
+  auto sections = plugin_sections(plugin_path, streams);
+  if (!sections) return kExitFailed;
+  streams.out << config::sample_config(*sections, commented);
+  return kExitOk;
+}
+
+int print_config_page(const std::vector<std::string>& plugin_path, Streams streams) {
+  auto sections = plugin_sections(plugin_path, streams);
+  if (!sections) return kExitFailed;
+  std::vector<config::Section> all = config::core_sections();
+  all.insert(all.end(), std::make_move_iterator(sections->begin()), std::make_move_iterator(sections->end()));
+  streams.out << configuration_page(all, {"lotse.toml", 5, "lotsed(8), lotse(8)"});
   return kExitOk;
 }
 

@@ -165,11 +165,11 @@ MsgValue check_plugin(const Config& config, const std::string& kind, const std::
 namespace {
 
 // A plugin's section is only read where the plugin is used, and may lack what is required: not in force as it stands.
-std::string commented(const std::string& text) {
+std::string comment_out(const std::string& text, bool header_too) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
     size_t end = text.find('\n', at) + 1;
-    if (text[at] != '#') out += '#';
+    if (text[at] != '#' && (text[at] != '[' || header_too)) out += '#';
     out += text.substr(at, end - at);
     at = end;
   }
@@ -178,11 +178,14 @@ std::string commented(const std::string& text) {
 
 }  // namespace
 
-std::string sample_config(const std::vector<Section>& plugins) {
+std::string sample_config(const std::vector<Section>& plugins, bool commented) {
   std::string out =
       "# Configuration of lotsed, in TOML. What stands here is the default: a file needs only what differs.\n";
-  for (const Section& section : core_sections()) out += "\n" + sample_of(section);
-  for (const Section& section : plugins) out += "\n" + commented(sample_of(section));
+  for (const Section& section : core_sections()) {
+    const std::string text = sample_of(section);
+    out += "\n" + (commented ? comment_out(text, false) : text);
+  }
+  for (const Section& section : plugins) out += "\n" + comment_out(sample_of(section), true);
   return out;
 }
 

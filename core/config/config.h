@@ -61,7 +61,8 @@ Result<Config> load_config(const std::string& path);
 MsgValue check_plugin(const Config& config, const std::string& kind, const std::string& name, std::vector<Key> keys,
                       Complaints* complaints);
 
-// The whole sample: the core's sections and those of the plugins that are given.
-std::string sample_config(const std::vector<Section>& plugins = {});
+// The whole sample: the core's sections and those of the plugins that are given. `commented`: to start a file of one's own, with no
+// value in force.
+std::string sample_config(const std::vector<Section>& plugins = {}, bool commented = false);
 
 }  // namespace lotse::config

@@ -9,6 +9,7 @@
 #include "core/base/run_on.h"
 #include "core/daemon/commands.h"
 #include "core/daemon/master.h"
+#include "core/daemon/notify.h"
 #include "core/daemon/worker.h"
 #include "core/network/netlink.h"
 
@@ -52,7 +53,10 @@ class RunningDaemon : public Daemon {
   explicit RunningDaemon(config::Config config) : config_(std::move(config)) {}
 
   ~RunningDaemon() override {
-    run_on(loop_.loop(), [&] { control_.reset(); });
+    run_on(loop_.loop(), [&] {
+      control_.reset();
+      watchdog_.reset();
+    });
     faults_to_ = nullptr;
     worker_.reset();
     master_.reset();
@@ -87,6 +91,7 @@ class RunningDaemon : public Daemon {
     return run_on(loop_.loop(), [&]() -> Status {
       LOTSE_TRY(control_, ControlSocket::listen(loop_.loop(), pool_, config_.daemon.data_dir + "/lotse.sock"));
       add_commands(*control_, *base_, master_.get(), worker_.get());
+      watchdog_.emplace(loop_.loop());
       return {};
     });
   }
@@ -104,6 +109,7 @@ class RunningDaemon : public Daemon {
   std::unique_ptr<Worker> worker_;
   std::atomic<Worker*> faults_to_{nullptr};
   std::unique_ptr<ControlSocket> control_;
+  std::optional<Watchdog> watchdog_;
 };
 
 }  // namespace

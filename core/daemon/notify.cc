@@ -24,4 +24,17 @@ void notify(std::string_view state) {
   close(fd);
 }
 
+Watchdog::Watchdog(Loop& loop) : loop_(loop) {
+  const char* limit = std::getenv("WATCHDOG_USEC");
+  const char* pid = std::getenv("WATCHDOG_PID");
+  if (!limit || (pid && std::atoll(pid) != getpid())) return;
+  every_ = std::chrono::microseconds(std::atoll(limit)) / 2;
+  if (every_ > Duration(0)) again();
+}
+
+void Watchdog::again() {
+  notify("WATCHDOG=1");
+  timer_ = loop_.after(every_, [this] { again(); });
+}
+
 }  // namespace lotse::daemon

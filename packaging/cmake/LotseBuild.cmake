@@ -96,6 +96,7 @@ function(lotse_plugin kind name)
   target_link_libraries(${target} PRIVATE ${target}_impl)
   target_link_options(${target} PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/sdk/plugin.map -Wl,--no-undefined)
   set_target_properties(${target} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${LOTSE_PLUGIN_DIR} NO_SONAME ON)
+  set_property(GLOBAL APPEND PROPERTY LOTSE_PLUGINS ${target})
 endfunction()
 
 function(lotse_unit_tests name)

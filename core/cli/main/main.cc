@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "core/cli/commands.h"
+#include "core/cli/describe.h"
 #include "core/config/config.h"
 #include "core/config/values.h"
 #include "lotse/abi/types.h"
@@ -24,6 +25,7 @@ constexpr const char* kFooter =
 struct Options {
   std::string data_dir, file, config, output, ttl = "24h";
   std::vector<std::string> plugin_path;
+  bool commented = false;
 };
 
 std::string default_data_dir() {
@@ -85,8 +87,24 @@ void add_offline(CLI::App* app, Options* o, int* code) {
   check->add_option("FILE", o->file, "The file; without one the embedded default is checked");
   check->add_option("--plugin-path", o->plugin_path, "Directories to search for plugins instead of the file's");
   auto* sample = add(config_app, "default", "Print the default configuration with comments", code,
-                     [o] { return print_default_config(o->plugin_path, streams()); });
+                     [o] { return print_default_config(o->plugin_path, o->commented, streams()); });
   sample->add_option("--plugin-path", o->plugin_path, "Directories to search for plugins");
+  sample->add_flag("--commented", o->commented, "With every value commented out, to start a file of one's own");
+}
+
+// What is made when Lotse is packaged is no command of an operator's, and is not shown.
+void add_descriptions(CLI::App* app, Options* o, int* code) {
+  auto* shell = add(app, "completion", "Print a script that completes lotse's commands in a shell", code, [app, o] {
+    std::cout << completion(*app, o->file);
+    return kExitOk;
+  });
+  shell->add_option("SHELL", o->file, "The shell")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  add(app, "manual", "Print the manual page lotse(8)", code, [app] {
+    std::cout << manual_page(*app, {"lotse", 8, "lotsed(8), lotse.toml(5), kubectl(1)"});
+    return kExitOk;
+  })->group("");
+  auto* toml = add(app, "config-manual", "Print the manual page lotse.toml(5)", code, [o] { return print_config_page(o->plugin_path, streams()); });
+  toml->group("")->add_option("--plugin-path", o->plugin_path, "Directories to search for plugins");
 }
 
 void add_online(CLI::App* app, Options* o, int* code) {
@@ -135,6 +153,7 @@ int main(int argc, char** argv) {
   int code = kExitOk;
   add_offline(&app, &options, &code);
   add_online(&app, &options, &code);
+  add_descriptions(&app, &options, &code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -10,6 +10,7 @@
 
 #include "core/base/log.h"
 #include "core/base/signals.h"
+#include "core/cli/describe.h"
 #include "core/config/config.h"
 #include "core/daemon/daemon.h"
 #include "core/daemon/notify.h"
@@ -55,13 +56,20 @@ int serve(lotse::config::Config config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("lotsed: a Kubernetes master, a worker, or both");
+  CLI::App app("lotsed: a Kubernetes master, a worker, or both", "lotsed");
+  app.footer("SIGTERM ends it, and containers go on running. Exit codes: 0 ended by a signal; 1 it could not start; 78 the configuration is faulty.");
   std::string file, dir, level;
+  bool manual = false;
   app.add_option("--config", file, "The configuration (TOML); without it, a one-node cluster")->check(CLI::ExistingFile);
   app.add_option("--data-dir", dir, "Where all state lies; goes before data_dir of the configuration");
   app.add_option("--log-level", level, "debug, info, warn or error")->check(CLI::IsMember({"debug", "info", "warn", "error"}));
   app.set_version_flag("--version", std::string("lotsed ") + LOTSE_VERSION);
+  app.add_flag("--manual", manual, "Print the manual page lotsed(8)")->group("");
   CLI11_PARSE(app, argc, argv);
+  if (manual) {
+    std::cout << lotse::cli::manual_page(app, {"lotsed", 8, "lotse(8), lotse.toml(5), kubectl(1)"});
+    return 0;
+  }
 
   lotse::block_signals({SIGTERM, SIGINT});
   signal(SIGPIPE, SIG_IGN);

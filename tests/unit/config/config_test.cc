@@ -216,6 +216,16 @@ TEST_CASE("the sample is a valid file that says what the default is") {
   CHECK(sample.find("\n#[plugins.runtime.containerd]\n") != std::string::npos);
 }
 
+TEST_CASE("a file to start from has every key and no value in force") {
+  std::string file = sample_config({{"plugins.runtime.containerd", "Containers by containerd.", containerd_keys()}}, true);
+  Complaints complaints;
+  parse_config(file, "lotse.toml", &complaints);
+  CHECK(complaints.text() == "");
+  CHECK(file.find("\n[network]\n") != std::string::npos);
+  CHECK(file.find("\n#backend = \"auto\"\n") != std::string::npos);
+  for (size_t at = 0; at < file.size(); at = file.find('\n', at) + 1) CHECK((file[at] == '#' || file[at] == '[' || file[at] == '\n'));
+}
+
 TEST_CASE("durations, sizes, networks and addresses") {
   CHECK(*parse_duration("1h30m") == 5'400'000'000'000);
   CHECK(*parse_duration("1.5s") == 1'500'000'000);
