@@ -39,7 +39,8 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
   Handle lost, care_timer, start_timer, gc_timer, image_timer;
   Duration start_delay{0};
   bool api_seen = false;    // the list of pods has come from the API at least once
-  bool runtime_seen = false, stopped = false, caring = false;
+  bool runtime_seen = false, stopped = false, caring = false, weighing = false;
+  int64_t burstable_m = -1;  // what the cgroup of burstable pods weighs; -1: nobody has said yet
   SteadyTime memory_pressure_since{}, disk_pressure_since{};
   std::map<std::string, std::pair<std::string, std::string>> early_faults;
 
@@ -61,6 +62,7 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
   void add(const ObjectPtr& object);
   void admit(PodWorker& worker);
   void finished(const std::string& uid);
+  void weigh_burstable();
   void remove_orphans();
   void services_changed();
   // agent_care.cc

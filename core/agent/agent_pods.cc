@@ -37,6 +37,7 @@ void Agent::Impl::see(const ObjectPtr& object) {
   if (it == pods.end()) return add(object);
   auto pod = it->second;
   pod->update(object);
+  if (pod->state().spec->terminal()) weigh_burstable();
   save();
 }
 
@@ -58,6 +59,7 @@ void Agent::Impl::add(const ObjectPtr& object) {
   pods[uid] = worker;
   worker->begin(what);
   admit(*worker);
+  weigh_burstable();
   save();
 }
 
@@ -85,7 +87,37 @@ void Agent::Impl::finished(const std::string& uid) {
     auto self = weak.lock();
     if (!self || self->stopped) return;
     self->pods.erase(uid);
+    self->weigh_burstable();
     self->save();
+  });
+}
+
+// One write at a time, after what is being done now: many pods may come and go at once.
+void Agent::Impl::weigh_burstable() {
+  if (!context.cgroups || std::exchange(weighing, true)) return;
+  loop.post([weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (!self || self->stopped) return;
+    int64_t sum = 0;
+    for (const auto& [uid, pod] : self->pods) {
+      const auto& state = pod->state();
+      if (state.spec->qos != Qos::kBurstable || state.spec->terminal() || state.stop) continue;
+      sum += pod_amounts(pod->object()->value()).cpu_request_m;
+    }
+    if (sum == self->burstable_m) {
+      self->weighing = false;
+      return;
+    }
+    auto status = std::make_shared<Status>();
+    auto work = [groups = *self->context.cgroups, sum, status] { *status = groups.weigh_burstable(sum); };
+    on_pool(self->loop, self->pool, work, [weak, sum, status] {
+      auto again = weak.lock();
+      if (!again) return;
+      if (!status->ok()) log::warn("agent.cgroups", status->message);
+      again->burstable_m = sum;
+      again->weighing = false;
+      again->weigh_burstable();
+    });
   });
 }
 

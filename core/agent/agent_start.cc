@@ -2,6 +2,7 @@
 // tried again until it works, and pods that are known from the checkpoint go on without waiting for the API.
 #include "core/agent/agent_impl.h"
 #include "core/base/log.h"
+#include "core/object/quantity.h"
 
 namespace lotse::agent {
 namespace {
@@ -32,20 +33,28 @@ void Agent::Impl::start() {
     for (auto& [uid, pod] : copy) pod->look_again();
   });
   auto groups = std::make_shared<std::optional<Cgroups>>();
+  auto files = std::make_shared<std::map<std::string, std::string>>();
   auto facts = std::make_shared<NodeFacts>();
-  auto work = [self = shared_from_this(), groups, facts] {
+  auto work = [self = shared_from_this(), groups, files, facts] {
     *facts = read_node_facts(self->config.data_dir);
     self->read_checkpoint();
     if (self->config.hollow || self->config.cgroup_root.empty()) return;
     auto opened = Cgroups::open(self->config.cgroup_mount, self->config.cgroup_root);
-    auto status = opened.ok() ? opened->set_up(facts->cpus * 1000, 0) : opened.status();
-    if (status.ok()) *groups = std::move(*opened);
-    else log::warn("agent.cgroups", "pods run without cgroups of their own: " + status.message);
+    auto most = node_allocatable(node_capacity(*facts, self->config.pods_max, self->config.capacity), self->config.reserved);
+    auto cpu = Quantity::parse(most["cpu"]), memory = Quantity::parse(most["memory"]);
+    auto status = opened.ok() ? opened->set_up(cpu.ok() ? cpu->milli() : 0, memory.ok() ? memory->value() : 0) : opened.status();
+    if (status.ok()) {
+      *files = opened->container_files();
+      *groups = std::move(*opened);
+    }
+    if (!status.ok()) log::warn("agent.cgroups", "pods run without cgroups of their own: " + status.message);
   };
-  on_pool(loop, pool, work, [weak = weak_from_this(), groups, facts] {
+  on_pool(loop, pool, work, [weak = weak_from_this(), groups, files, facts] {
     auto self = weak.lock();
     if (!self || self->stopped) return;
     self->context.cgroups = std::move(*groups);
+    self->context.cgroup_files = std::move(*files);
+    self->weigh_burstable();
     auto& n = self->node_state;
     n.facts = *facts;
     n.capacity = node_capacity(*facts, self->config.pods_max, self->config.capacity);

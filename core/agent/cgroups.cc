@@ -148,6 +148,23 @@ Status Cgroups::set_up(int64_t cpu_m, int64_t memory_bytes) const {
   return limit(root_ + "/besteffort", kSharesLeast, 0, 0);
 }
 
+Status Cgroups::weigh_burstable(int64_t cpu_m) const {
+  auto path = root_ + class_name(Qos::kBurstable);
+  int64_t shares = cpu_shares(cpu_m);
+  return unified_ ? write("cpu", path, "cpu.weight", std::to_string(cpu_weight(shares))) : write("cpu", path, "cpu.shares", std::to_string(shares));
+}
+
+// One process that is killed for its memory takes the whole container with it, so that no half of it goes on; and a container
+// does not swap. A kernel without swap accounting has no file for that.
+std::map<std::string, std::string> Cgroups::container_files() const {
+  std::map<std::string, std::string> out;
+  if (!unified_) return out;
+  for (auto [file, text] : {std::pair("memory.oom.group", "1"), std::pair("memory.swap.max", "0")}) {
+    if (access((mount_ + root_ + "/" + file).c_str(), F_OK) == 0) out[file] = text;
+  }
+  return out;
+}
+
 Status Cgroups::make_pod(Qos qos, const std::string& uid, const Amounts& amounts) const {
   auto path = path_of(qos, uid);
   LOTSE_CHECK_OK(make(path));

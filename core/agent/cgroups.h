@@ -19,8 +19,10 @@ class Cgroups {
   static Result<Cgroups> open(const std::string& mount, const std::string& root);
   // "/kubepods/burstable/pod1234": the runtime's cgroup_parent.
   std::string path_of(Qos qos, const std::string& uid) const;
-  // The root and the two classes; their limits are the node's allocatable.
+  // The root and the two classes; the root's limits are the node's allocatable.
   Status set_up(int64_t cpu_m, int64_t memory_bytes) const;
+  // What all burstable pods request together: their class stands beside the guaranteed pods, so it weighs what they weigh.
+  Status weigh_burstable(int64_t cpu_m) const;
   Status make_pod(Qos qos, const std::string& uid, const Amounts& amounts) const;
   // Kills what is left in it and removes it with all below.
   Status remove_pod(Qos qos, const std::string& uid) const;
@@ -28,7 +30,8 @@ class Cgroups {
   Status remove_all() const;
   // Every uid that has a cgroup.
   std::vector<std::pair<Qos, std::string>> pods() const;
-  bool unified() const { return unified_; }
+  // v2: what each container's cgroup has beside its limits, by file. An empty map on v1, which has no such things.
+  std::map<std::string, std::string> container_files() const;
 
  private:
   std::string root_, mount_;

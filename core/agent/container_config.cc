@@ -120,7 +120,7 @@ Result<MsgValue> container_request(const ContainerInput& in) {
   request.set("labels", std::move(labels));
   request.set("annotations", MsgValue::map({{"io.kubernetes.container.restartCount", std::to_string(in.attempt)},
                                             {"lotse.io/image", c["image"].str()}}));
-  auto resources = runtime_resources(c, in.spec.qos, in.node_memory, critical(in.pod));
+  auto resources = runtime_resources(c, in.spec.qos, in.node_memory, critical(in.pod), in.cgroup_files);
   request.set("resources", std::move(resources));
   request.set("security", std::move(security));
   if (auto signal = c["lifecycle"]["stopSignal"].str(); !signal.empty()) request.set("stop_signal", signal);

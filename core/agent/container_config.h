@@ -38,6 +38,7 @@ struct ContainerInput {
   std::string sandbox, cgroup_parent;
   int attempt = 0;
   int64_t node_memory = 0;
+  std::map<std::string, std::string> cgroup_files = {};  // Cgroups::container_files()
 };
 Result<MsgValue> container_request(const ContainerInput& in);
 

@@ -76,7 +76,7 @@ void PodWorker::start_container(int container, int attempt) {
     const json::Value now_pod = object_->value();
     const auto& name = state_.spec->containers[static_cast<size_t>(container)].name;
     ContainerInput in{now_pod, find_container(now_pod, name), *state_.spec, c_.config, dirs_, env, *plans, image_info_[name],
-                      state_.sandbox_id, cgroup_parent(), attempt, c_.node_memory};
+                      state_.sandbox_id, cgroup_parent(), attempt, c_.node_memory, c_.cgroup_files};
     auto request = container_request(in);
     if (!request.ok()) return start_failed(container, "CreateContainerConfigError", request.status().message);
     create_container(container, attempt, std::move(*request));

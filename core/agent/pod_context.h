@@ -35,6 +35,7 @@ struct PodContext {
   bool network_ok = true;
   std::function<void(const std::string& uid)> finished;  // nothing is left of the pod
   std::function<void(const std::string& uid)> moved;     // something about the pod is different
+  std::map<std::string, std::string> cgroup_files = {};  // cgroups' container_files()
 };
 
 // [loop] Does blocking work on the pool and comes back to the loop; waits for room in the pool's queue, never drops.

@@ -99,7 +99,14 @@ Amounts pod_amounts(const json::Value& pod) {
   return out;
 }
 
-MsgValue runtime_resources(const json::Value& container, Qos qos, int64_t node_memory, bool critical) {
+std::string huge_page_size(std::string_view suffix) {
+  std::string out(suffix);
+  if (out.ends_with("i")) out.back() = 'B';
+  return out;
+}
+
+MsgValue runtime_resources(const json::Value& container, Qos qos, int64_t node_memory, bool critical,
+                           const std::map<std::string, std::string>& files) {
   auto a = container_amounts(container);
   auto v = MsgValue::map({{"cpu_shares", cpu_shares(a.cpu_request_m)},
                           {"oom_score_adj", oom_score_adj(qos, a.memory_request, node_memory, critical)}});
@@ -111,9 +118,14 @@ MsgValue runtime_resources(const json::Value& container, Qos qos, int64_t node_m
   auto huge = MsgValue::map();
   for (const auto& [name, value] : container["resources"]["limits"].members()) {
     if (!std::string_view(name).starts_with("hugepages-")) continue;
-    if (auto q = Quantity::parse(value.str()); q.ok()) huge.set(name.substr(10), q->value());
+    if (auto q = Quantity::parse(value.str()); q.ok()) huge.set(huge_page_size(std::string_view(name).substr(10)), q->value());
   }
   if (!huge.members().empty()) v.set("hugepages", std::move(huge));
+  if (!files.empty()) {
+    auto unified = MsgValue::map();
+    for (const auto& [file, text] : files) unified.set(file, text);
+    v.set("unified", std::move(unified));
+  }
   return v;
 }
 

@@ -1,6 +1,8 @@
 // From Kubernetes' requests and limits to what the kernel understands.
 #pragma once
 #include <cstdint>
+#include <map>
+#include <string>
 
 #include "core/agent/pod_spec.h"
 #include "core/base/msgpack.h"
@@ -22,7 +24,10 @@ Amounts container_amounts(const json::Value& container);
 // overhead. A limit is none unless every container has one.
 Amounts pod_amounts(const json::Value& pod);
 
-// The `resources` map of the runtime's container_create.
-MsgValue runtime_resources(const json::Value& container, Qos qos, int64_t node_memory, bool critical);
+// The `resources` map of the runtime's container_create; `files` are Cgroups::container_files().
+MsgValue runtime_resources(const json::Value& container, Qos qos, int64_t node_memory, bool critical,
+                           const std::map<std::string, std::string>& files = {});
+// "2Mi" of hugepages-2Mi as the kernel spells it: "2MB".
+std::string huge_page_size(std::string_view suffix);
 
 }  // namespace lotse::agent

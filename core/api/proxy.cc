@@ -1,4 +1,5 @@
-// pods, services and nodes proxy: an HTTP request carried to the node where its target is, and the answer back.
+// pods, services and nodes proxy: an HTTP request carried to the node where its target is, and the answer back. A node itself
+// has one page, stats/summary.
 #include <charconv>
 
 #include "core/api/node_stream.h"
@@ -141,6 +142,12 @@ bool goes_along(std::string_view name) {
   return n != "authorization" && !n.starts_with("impersonate-") && n != "transfer-encoding" && n != "content-length" && n != "host";
 }
 
+// The one page that a node serves itself; everything else that is asked of a node goes to a port of its own.
+bool asks_for_stats(const Call& call, const Target& t) {
+  if (call.stored() != "nodes" || !(t.port.empty() || t.port == "10250")) return false;
+  return path_of(call.request).starts_with("/stats/summary") && (call.request.method.empty() || call.request.method == "GET");
+}
+
 }  // namespace
 
 void proxy(const CallPtr& call) {
@@ -148,6 +155,9 @@ void proxy(const CallPtr& call) {
   if (!target.ok()) return call->fail(target.status());
   auto place = find_place(*call, *target);
   if (!place.ok()) return call->fail(place.status());
+  if (asks_for_stats(*call, *target)) {
+    return reply_with_stream(call, place->node, "stats", MsgValue::map(), {}, [](const MsgValue&) { return Response(); });
+  }
   MsgValue& a = place->arguments;
   a.set("scheme", target->scheme);
   a.set("method", call->request.method.empty() ? "GET" : call->request.method);

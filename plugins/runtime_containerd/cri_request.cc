@@ -225,6 +225,9 @@ cri::LinuxContainerResources resources_of(const Msg& resources, const Machine& m
   if (int64_t pids = get_int(resources, "pids"); pids > 0 && machine.cgroup2) {
     (*out.mutable_unified())["pids.max"] = std::to_string(pids);
   }
+  if (machine.cgroup2) {
+    for (auto& [file, text] : get_text_map(resources, "unified")) (*out.mutable_unified())[file] = text;
+  }
   return out;
 }
 

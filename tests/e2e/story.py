@@ -36,7 +36,7 @@ def main(seconds=170, config=""):
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     signal.signal(signal.SIGALRM, on_alarm)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    signal.alarm(seconds)
+    signal.alarm(int(seconds * fixture.SLOW))
     cluster = fixture.Cluster(sys.argv[1], config)
     failed = False
     try:
@@ -49,7 +49,7 @@ def main(seconds=170, config=""):
         cluster.describe()
         failed = True
     finally:
-        signal.alarm(60)
+        signal.alarm(int(60 * fixture.SLOW))
         try:
             cluster.stop()
         except fixture.Failure as e:

@@ -16,7 +16,8 @@
  *
  * Shapes used below
  *   resources: {[cpu_shares] int, [cpu_quota_us] int, [cpu_period_us] int, [memory_bytes] int, [swap_bytes] int,
- *               [cpuset_cpus] str, [pids] int, [oom_score_adj] int, [hugepages] {size: bytes}}
+ *               [cpuset_cpus] str, [pids] int, [oom_score_adj] int, [hugepages] {"2MB"|...: bytes},
+ *               [unified] {file: text} (files of the container's cgroup on v2; no meaning elsewhere)}
  *   security:  {[privileged] bool, [user] str ("uid", "uid:gid" or a name), [groups] [int], [fs_group] int,
  *               [add_capabilities] [str], [drop_capabilities] [str], [read_only_root] bool,
  *               [no_new_privileges] bool, [seccomp] "RuntimeDefault"|"Unconfined"|"Localhost:PATH",
