@@ -1,15 +1,35 @@
-// A pod's status on its way to the API: one patch at a time, always the newest, again until it is taken.
+// A pod's status on its way to the API: one patch at a time, always the newest, again until it is taken. While a new pod is being
+// made, what it has come to is told after a moment only: most pods run by then, and need one patch instead of four.
 #include "core/agent/pod_status.h"
 #include "core/agent/pod_worker.h"
 #include "core/base/log.h"
 
 namespace lotse::agent {
 namespace {
+constexpr Duration kProgressDelay = std::chrono::milliseconds(100);
 constexpr Duration kRetryFirst = std::chrono::seconds(1), kRetryMost = std::chrono::seconds(30);
+}
+
+// Something is under way for the first time: nothing has ended or failed yet.
+bool PodWorker::coming_up() const {
+  const auto& s = state_;
+  if (s.stop || std::any_of(s.containers.begin(), s.containers.end(), [](const ContainerState& c) { return c.end || c.last || c.attempt > 0; })) return false;
+  return s.volumes == PodState::Volumes::kPreparing || s.sandbox == PodState::Sandbox::kStarting || s.any_busy();
 }
 
 void PodWorker::report() {
   if (report_due_) return;
+  if (coming_up()) {
+    if (progress_) return;
+    progress_ = c_.loop.after(kProgressDelay, [weak = weak_from_this()] {
+      auto self = weak.lock();
+      if (!self) return;
+      const auto keep = std::move(self->progress_);
+      if (!self->report_due_) self->send_report();
+    });
+    return;
+  }
+  progress_.reset();
   report_due_ = true;
   c_.loop.post([weak = weak_from_this()] {
     auto self = weak.lock();

@@ -83,6 +83,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void emit(const Action& action);
   EventSubject subject(int container) const;
   // pod_report.cc
+  bool coming_up() const;
   void report();
   void send_report();
   void reported(Result<ObjectPtr> answer);
@@ -111,6 +112,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   std::map<std::string, Handle> followed_;  // sandboxes, by id
   bool report_due_ = false, reporting_ = false, deleting_ = false, working_ = false;
   Duration report_delay_{0};
+  Handle progress_;                // a report waits for the next step
   std::string last_report_;        // the patch that made last_revision_ of the object
   uint64_t last_revision_ = 0;
   std::vector<Input> queue_;

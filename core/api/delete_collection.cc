@@ -52,7 +52,9 @@ struct Collection : std::enable_shared_from_this<Collection> {
     if (!failed.ok()) return call->fail(failed);
     ListHead head;
     head.resource_version = std::to_string(call->server.store().revision());
-    call->reply(list_response(*call, items, head));
+    ListBody body(*call);
+    for (const auto& item : items) body.add(item);
+    call->reply(body.response(head));
   }
   bool replied = false;
 };

@@ -9,7 +9,6 @@ namespace {
 // A continue token that has outlived its revision comes back as one that goes on from the same place as things are now.
 Response expired(const Call& call, const Status& status, const store::ListQuery& query) {
   if (query.after_name.empty()) return status_response(status);
-  json::Value place = json::Value::object({{"metadata", json::Value::object({{"name", query.after_name}, {"namespace", query.after_ns}})}});
   Status sentence(Reason::kExpired,
                   "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
                   "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
@@ -18,11 +17,22 @@ Response expired(const Call& call, const Status& status, const store::ListQuery&
   Response r = status_response(sentence);
   auto body = json::parse(r.text());
   if (body.ok()) {
-    (*body)["metadata"].set("continue", continue_token(0, Object::from_value(std::move(place), 0)));
+    (*body)["metadata"].set("continue", continue_token(0, query.after_ns, query.after_name));
     r.body = {json::write_bytes(*body)};
   }
   (void)call;
   return r;
+}
+
+ListHead head_of(const Call& call, const store::ListQuery& query, const store::ListEnd& end) {
+  ListHead head;
+  head.resource_version = std::to_string(end.revision);
+  if (end.more && end.count > 0) {
+    const bool inconsistent = !call.request.option("continue").empty() && query.revision == 0;
+    head.continue_token = continue_token(inconsistent ? 0 : end.revision, end.last_ns, end.last_name);
+    head.remaining = end.remaining;
+  }
+  return head;
 }
 
 }  // namespace
@@ -30,19 +40,13 @@ Response expired(const Call& call, const Status& status, const store::ListQuery&
 void list(const CallPtr& call) {
   auto query = read_list(*call);
   if (!query.ok()) return call->fail(query.status());
-  const auto page = call->server.store().list(*query);
-  if (!page.ok()) {
-    if (page.status().reason == Reason::kExpired) return call->reply(expired(*call, page.status(), *query));
-    return call->fail(page.status());
+  ListBody body(*call);
+  const auto end = call->server.store().visit(*query, [&](std::string_view canonical, uint64_t revision) { body.add(canonical, revision); });
+  if (!end.ok()) {
+    if (end.status().reason == Reason::kExpired) return call->reply(expired(*call, end.status(), *query));
+    return call->fail(end.status());
   }
-  ListHead head;
-  head.resource_version = std::to_string(page->revision);
-  if (page->more && !page->items.empty()) {
-    const bool inconsistent = !call->request.option("continue").empty() && query->revision == 0;
-    head.continue_token = continue_token(inconsistent ? 0 : page->revision, page->items.back());
-    head.remaining = page->remaining;
-  }
-  call->reply(list_response(*call, page->items, head));
+  call->reply(body.response(head_of(*call, *query, *end)));
 }
 
 }  // namespace lotse::api

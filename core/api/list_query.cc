@@ -98,9 +98,9 @@ Result<store::ListQuery> read_list(const Call& call) {
   return query;
 }
 
-std::string continue_token(uint64_t revision, const ObjectPtr& last) {
-  json::Value v = json::Value::object({{"v", kTokenVersion}, {"name", last->header().name}});
-  if (!last->header().ns.empty()) v.set("ns", last->header().ns);
+std::string continue_token(uint64_t revision, std::string_view last_ns, std::string_view last_name) {
+  json::Value v = json::Value::object({{"v", kTokenVersion}, {"name", last_name}});
+  if (!last_ns.empty()) v.set("ns", last_ns);
   if (revision == 0) {
     v.set("rv", -1);
   } else {

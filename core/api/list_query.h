@@ -12,6 +12,6 @@ struct Selection {
 // kBadRequest for what cannot be parsed or a field that the kind has no selector for.
 Result<Selection> read_selection(const Call& call);
 Result<store::ListQuery> read_list(const Call& call);
-std::string continue_token(uint64_t revision, const ObjectPtr& last);
+std::string continue_token(uint64_t revision, std::string_view last_ns, std::string_view last_name);
 
 }  // namespace lotse::api

@@ -63,43 +63,25 @@ json::Value list_metadata(const ListHead& head) {
   return m;
 }
 
-// Gathers small pieces in chunks, as a TLS record for each would cost more than the copy; large texts are handed on as they lie.
+// Puts pieces together in chunks, as a TLS record for each would cost more than the copy.
 class Gather {
  public:
   explicit Gather(std::vector<Bytes>* out) : out_(out) {}
-  ~Gather() { flush(); }
   void add(std::string_view text) {
     if (chunk_.size() + text.size() > kChunk) flush();
     chunk_.append(text);
   }
-  void add(const ObjectPtr& object) {
-    std::string scratch;
-    for (const auto part : object->parts(&scratch)) {
-      if (part.size() < kLarge) {
-        add(part);
-      } else {
-        flush();
-        out_->push_back(Bytes::adopt(part, [](void* ctx) { delete static_cast<ObjectPtr*>(ctx); }, new ObjectPtr(object)));
-      }
-    }
-  }
   void flush() {
-    if (!chunk_.empty()) out_->emplace_back(std::string_view(chunk_));
-    chunk_.clear();
+    if (chunk_.empty()) return;
+    out_->push_back(Bytes::take(std::move(chunk_)));
+    chunk_ = std::string();
+    chunk_.reserve(kChunk);
   }
 
  private:
   std::vector<Bytes>* out_;
   std::string chunk_;
 };
-
-void add_items(Gather& gather, const std::vector<ObjectPtr>& items, const std::function<void(const ObjectPtr&)>& one) {
-  bool first = true;
-  for (const auto& item : items) {
-    if (!std::exchange(first, false)) gather.add(",");
-    one(item);
-  }
-}
 
 std::string list_kind(const schema::ResourceInfo& resource) { return std::string(resource.kind) + "List"; }
 
@@ -146,12 +128,20 @@ Response object_response(const Call& call, int code, const ObjectPtr& stored) {
   const ObjectPtr object = shown(call, stored);
   Response r;
   r.status = code;
-  if (call.form == Form::kObject || !call.resource) {
-    Gather gather(&r.body);
-    gather.add(object);
-  } else {
-    r.body.emplace_back(std::string_view(object_text(call, object, true)));
+  if (call.form != Form::kObject && call.resource) {
+    r.body.push_back(Bytes::take(object_text(call, object, true)));
+    return r;
   }
+  std::string scratch;
+  const TextParts parts = object->parts(&scratch);
+  if (object->bytes().size() < kLarge) {
+    r.body.push_back(Bytes::join({parts[0], parts[1], parts[2]}));
+    return r;
+  }
+  const auto hold = [&](std::string_view part) {
+    return Bytes::adopt(part, [](void* ctx) { delete static_cast<ObjectPtr*>(ctx); }, new ObjectPtr(object));
+  };
+  r.body = {hold(parts[0]), Bytes(parts[1]), hold(parts[2])};
   return r;
 }
 
@@ -168,25 +158,57 @@ std::string object_text(const Call& call, const ObjectPtr& stored, bool with_col
   return json::write(table);
 }
 
-Response list_response(const Call& call, const std::vector<ObjectPtr>& items, const ListHead& head) {
-  Response r;
-  Gather gather(&r.body);
-  const std::string metadata = json::write(list_metadata(head));
-  if (call.form == Form::kTable) {
-    gather.add(R"({"apiVersion":"meta.k8s.io/v1","kind":"Table","metadata":)" + metadata + R"(,"columnDefinitions":)");
-    gather.add(json::write(columns(*call.resource)) + R"(,"rows":[)");
-    add_items(gather, items, [&](const ObjectPtr& o) { gather.add(json::write(table_row(call, o))); });
-  } else if (call.form == Form::kPartial) {
-    gather.add(R"({"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadataList","metadata":)" + metadata + R"(,"items":[)");
-    add_items(gather, items, [&](const ObjectPtr& o) { gather.add(json::write(partial(o->value()))); });
-  } else {
-    gather.add("{\"apiVersion\":\"" + call.resource->api_version() + "\",\"kind\":\"" + list_kind(*call.resource) +
-               "\",\"metadata\":" + metadata + ",\"items\":[");
-    add_items(gather, items, [&](const ObjectPtr& o) { gather.add(shown(call, o)); });
+struct ListBody::State {
+  const Call& call;
+  const bool as_stored;  // the bytes go out as they are
+  Response response;
+  Gather gather{&response.body};
+  std::string scratch;
+  bool first = true;
+
+  explicit State(const Call& c)
+      : call(c), as_stored(c.form == Form::kObject && &schema::storage(*c.resource) == c.resource) {}
+  void comma() {
+    if (!std::exchange(first, false)) gather.add(",");
   }
-  gather.add("]}");
-  gather.flush();
-  return r;
+  void put(const TextParts& parts) {
+    comma();
+    for (const auto part : parts) gather.add(part);
+  }
+};
+
+ListBody::ListBody(const Call& call) : state_(std::make_unique<State>(call)) {}
+ListBody::~ListBody() = default;
+
+void ListBody::add(std::string_view canonical, uint64_t revision) {
+  if (state_->as_stored) return state_->put(with_revision(canonical, revision, &state_->scratch));
+  if (auto object = Object::from_bytes(Bytes(canonical), revision); object.ok()) add(*object);
+}
+
+void ListBody::add(const ObjectPtr& stored) {
+  State& s = *state_;
+  if (s.call.form == Form::kObject) return s.put(shown(s.call, stored)->parts(&s.scratch));
+  s.comma();
+  s.gather.add(json::write(s.call.form == Form::kTable ? table_row(s.call, stored) : partial(stored->value())));
+}
+
+Response ListBody::response(const ListHead& head) {
+  State& s = *state_;
+  const std::string metadata = json::write(list_metadata(head));
+  std::string begin;
+  if (s.call.form == Form::kTable) {
+    begin = R"({"apiVersion":"meta.k8s.io/v1","kind":"Table","metadata":)" + metadata + R"(,"columnDefinitions":)" +
+            json::write(columns(*s.call.resource)) + R"(,"rows":[)";
+  } else if (s.call.form == Form::kPartial) {
+    begin = R"({"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadataList","metadata":)" + metadata + R"(,"items":[)";
+  } else {
+    begin = "{\"apiVersion\":\"" + s.call.resource->api_version() + "\",\"kind\":\"" + list_kind(*s.call.resource) +
+            "\",\"metadata\":" + metadata + ",\"items\":[";
+  }
+  s.gather.add("]}");
+  s.gather.flush();
+  s.response.body.insert(s.response.body.begin(), Bytes::take(std::move(begin)));
+  return std::move(s.response);
 }
 
 std::string bookmark_text(const Call& call, uint64_t revision, bool initial_events_end) {

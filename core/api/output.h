@@ -16,7 +16,19 @@ struct ListHead {
   std::string resource_version, continue_token;
   int64_t remaining = -1;
 };
-Response list_response(const Call& call, const std::vector<ObjectPtr>& items, const ListHead& head);
+// A list as it grows. What is shown as it is stored is not read: its bytes are put together with their revisions.
+class ListBody {
+ public:
+  explicit ListBody(const Call& call);
+  ~ListBody();
+  void add(std::string_view canonical, uint64_t revision);
+  void add(const ObjectPtr& object);
+  Response response(const ListHead& head);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 // The text of an object in the call's form, for watch events. For tables with or without the columns.
 std::string object_text(const Call& call, const ObjectPtr& object, bool with_columns);
 // An object of nothing but a kind and a revision: bookmarks.

@@ -39,6 +39,12 @@ Bytes Bytes::join(std::initializer_list<std::string_view> parts) {
   return joined;
 }
 
+Bytes Bytes::take(std::string text) {
+  if (text.empty()) return {};
+  auto* held = new std::string(std::move(text));
+  return adopt(*held, [](void* ctx) { delete static_cast<std::string*>(ctx); }, held);
+}
+
 Bytes Bytes::adopt(std::string_view text, void (*release)(void*), void* ctx) {
   Bytes adopted;
   adopted.block_ = make(0);

@@ -14,6 +14,7 @@ class Bytes {
   explicit Bytes(std::string_view text);
   // Joins the parts in one allocation.
   static Bytes join(std::initializer_list<std::string_view> parts);
+  static Bytes take(std::string text);  // without a copy
   // Bytes that somebody else holds: release(ctx) is called with the last reference, on whatever thread that is.
   static Bytes adopt(std::string_view text, void (*release)(void*), void* ctx);
   Bytes(const Bytes& o) noexcept : block_(o.block_) { if (block_) block_->count.fetch_add(1, std::memory_order_relaxed); }

@@ -127,6 +127,33 @@ Status read_header(std::string_view text, ObjectHeader* h, uint32_t* splice) {
   return {};
 }
 
+// Where the resourceVersion belongs; 0: nowhere.
+size_t version_place(std::string_view text) {
+  Cursor at(text);
+  at.enter_object();
+  for (std::string_view key; at.next_member(&key);) {
+    if (key != "metadata") {
+      at.skip();
+      continue;
+    }
+    if (!at.enter_object()) return 0;
+    while (at.next_member(&key)) {
+      if (key >= kVersionKey) return at.offset() - key.size() - 3;
+      at.skip();
+    }
+    return at.failed() ? 0 : at.offset() - 1;
+  }
+  return 0;
+}
+
+TextParts spliced(std::string_view text, size_t place, uint64_t revision, std::string* scratch) {
+  // At the closing brace the comma goes before, unless metadata is empty; else it goes behind.
+  const bool last = text[place] == '}', alone = last && text[place - 1] == '{';
+  scratch->assign(last && !alone ? "," : "").append("\"resourceVersion\":\"").append(std::to_string(revision));
+  scratch->append(last ? "\"" : "\",");
+  return {text.substr(0, place), *scratch, text.substr(place)};
+}
+
 }  // namespace
 
 const OwnerRef* ObjectHeader::controller() const {
@@ -165,14 +192,13 @@ json::Value Object::value() const {
   return *std::move(value);
 }
 
-std::array<std::string_view, 3> Object::parts(std::string* scratch) const {
-  const std::string_view text = bytes_.view();
-  if (revision_ == 0) return {text, {}, {}};
-  // At the closing brace the comma goes before, unless metadata is empty; else it goes behind.
-  const bool last = text[splice_] == '}', alone = last && text[splice_ - 1] == '{';
-  *scratch = std::string(last && !alone ? "," : "") + "\"resourceVersion\":\"" + std::to_string(revision_) + "\"" +
-             (last ? "" : ",");
-  return {text.substr(0, splice_), *scratch, text.substr(splice_)};
+TextParts with_revision(std::string_view text, uint64_t revision, std::string* scratch) {
+  const size_t place = revision == 0 ? 0 : version_place(text);
+  return place == 0 ? TextParts{text, {}, {}} : spliced(text, place, revision, scratch);
+}
+
+TextParts Object::parts(std::string* scratch) const {
+  return revision_ == 0 ? TextParts{bytes_.view(), {}, {}} : spliced(bytes_.view(), splice_, revision_, scratch);
 }
 
 std::string Object::text() const {

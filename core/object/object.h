@@ -37,6 +37,12 @@ struct ObjectHeader {
 class Object;
 using ObjectPtr = std::shared_ptr<const Object>;
 
+// The text that goes out, in three parts without a copy: before, the spliced `"resourceVersion":"42",`, after. For canonical bytes
+// wherever they lie: nothing but the way to the place is read. Revision 0: the bytes as they are.
+// REQUIRES: scratch outlives the use of the parts.
+using TextParts = std::array<std::string_view, 3>;
+TextParts with_revision(std::string_view canonical, uint64_t revision, std::string* scratch);
+
 class Object {
  public:
   // From canonical bytes as the store keeps them; `revision` is the outward resourceVersion (0: none yet).
@@ -49,9 +55,7 @@ class Object {
   uint64_t revision() const { return revision_; }
   // Parsed anew at each call: keep it no longer than you need it. With resourceVersion set if there is a revision.
   json::Value value() const;
-  // The text that goes out, in three parts without a copy: before, the spliced `"resourceVersion":"42",`, after.
-  // REQUIRES: scratch outlives the use of the parts.
-  std::array<std::string_view, 3> parts(std::string* scratch) const;
+  TextParts parts(std::string* scratch) const;  // as of with_revision
   std::string text() const;
 
  private:

@@ -33,58 +33,79 @@ bool StoreImpl::exists(const Key& key) {
   return result.ok() && found;
 }
 
-Result<ListPage> StoreImpl::list(const ListQuery& query) {
-  ListPage page;
+// What is there at one revision, a chunk at a time. give(bytes, revision) says whether it took the object, or why it could not.
+template <class Give>
+Result<ListEnd> StoreImpl::walk(const ListQuery& query, Give give) {
+  ListEnd end;
   if (query.revision != 0 && query.revision < compacted_.load()) {
     return Status(Reason::kExpired, "the resourceVersion " + std::to_string(query.revision) + " is too old");
   }
   const uint16_t number = resources_.number(query.resource);
-  if (number == 0) {
-    page.revision = query.revision != 0 ? query.revision : revision();
-    return page;
+  if (number == 0 || query.labels.matches_nothing()) {
+    end.revision = query.revision != 0 ? query.revision : revision();
+    return end;
   }
   KeyRange range = object_range(number, query.ns);
   if (!query.after_name.empty()) range.start = key_after(encode_key(number, query.after_ns, query.after_name));
   const bool all = query.labels.empty() && query.fields.empty();
-  if (query.labels.matches_nothing()) {
-    page.revision = query.revision != 0 ? query.revision : revision();
-    return page;
-  }
   // Now is what the ring has seen: all that was ever answered, and no more than a watch can begin from.
   uint64_t at = to_backend(query.revision == 0 ? revision() : query.revision);
   Status broken;
-  for (bool more = true; more && !page.more;) {
-    std::string last;
-    const uint64_t limit = query.limit != 0 && all ? query.limit + 1 - page.items.size() : 0;
+  std::string last, last_given;
+  for (bool more = true; more && !end.more;) {
+    last.clear();
+    const uint64_t limit = query.limit != 0 && all ? query.limit + 1 - end.count : 0;
     LOTSE_TRY(const auto result, backend_.range({range.start, range.end, at, limit, false}, [&](const BackendEntry& e) {
-                auto object = load_object(e.value, e.revision);
                 last = e.key;
-                if (!object.ok()) {
-                  broken = object.status();
+                const bool full = query.limit != 0 && end.count == query.limit;
+                const Result<bool> taken = give(e.value, e.revision, full);
+                if (!taken.ok()) broken = taken.status();
+                if (!taken.ok() || !*taken) return taken.ok();
+                if (full) {
+                  end.more = true;
                   return false;
                 }
-                if (!all && (!query.labels.matches((*object)->header().labels) ||
-                             (!query.fields.empty() && !query.fields.matches(**object)))) {
-                  return true;
-                }
-                if (query.limit != 0 && page.items.size() == query.limit) {
-                  page.more = true;
-                  return false;
-                }
-                page.items.push_back(*std::move(object));
+                ++end.count;
+                last_given = e.key;
                 return true;
               }));
     LOTSE_CHECK_OK(broken);
     at = result.revision;  // the rest is read as of the same moment
-    more = result.more;
-    if (!last.empty()) range.start = key_after(last);
-    if (last.empty()) break;
+    more = result.more && !last.empty();
+    if (more) range.start = key_after(last);
   }
-  page.revision = query.revision != 0 ? query.revision : outward(at);
-  if (page.more && all) {
+  end.revision = query.revision != 0 ? query.revision : outward(at);
+  if (DecodedKey key; decode_key(last_given, &key)) end.last_ns = key.ns, end.last_name = key.name;
+  if (end.more && all) {
     const size_t total = count(query.resource, query.ns);
-    if (query.after_name.empty() && total > page.items.size()) page.remaining = static_cast<int64_t>(total - page.items.size());
+    if (query.after_name.empty() && total > end.count) end.remaining = static_cast<int64_t>(total - end.count);
   }
+  return end;
+}
+
+Result<ListEnd> StoreImpl::visit(const ListQuery& query, const Visit& visit) {
+  const bool all = query.labels.empty() && query.fields.empty();
+  return walk(query, [&](std::string_view value, uint64_t revision, bool full) -> Result<bool> {
+    if (!all) {
+      LOTSE_TRY(const auto object, load_object(value, revision));
+      if (!query.labels.matches(object->header().labels) || (!query.fields.empty() && !query.fields.matches(*object))) return false;
+    }
+    if (!full) visit(value, outward(revision));
+    return true;
+  });
+}
+
+Result<ListPage> StoreImpl::list(const ListQuery& query) {
+  ListPage page;
+  LOTSE_TRY(const auto end, walk(query, [&](std::string_view value, uint64_t revision, bool full) -> Result<bool> {
+              LOTSE_TRY(auto object, load_object(value, revision));
+              if (!query.labels.matches(object->header().labels) || (!query.fields.empty() && !query.fields.matches(*object))) return false;
+              if (!full) page.items.push_back(std::move(object));
+              return true;
+            }));
+  page.revision = end.revision;
+  page.more = end.more;
+  page.remaining = end.remaining;
   return page;
 }
 

@@ -78,6 +78,17 @@ struct ListPage {
   int64_t remaining = -1;        // an estimate where it is cheap, else -1
 };
 
+// What a list has passed over, and where it ended.
+struct ListEnd {
+  uint64_t revision = 0;
+  bool more = false;
+  int64_t remaining = -1;        // as above
+  size_t count = 0;
+  std::string last_ns, last_name;  // of the last object that was given
+};
+// A stored object as it lies in the backend, borrowed until the visitor returns: canonical bytes and the revision that belongs to them.
+using Visit = std::function<void(std::string_view canonical, uint64_t revision)>;
+
 struct WatchQuery {
   ResourceName resource{};      // empty: everything (controllers, agents)
   std::string ns{};
@@ -120,6 +131,8 @@ class Store {
   virtual Result<ObjectPtr> get(const Key& key) = 0;  // kNotFound
   virtual bool exists(const Key& key) = 0;            // from the index
   virtual Result<ListPage> list(const ListQuery& query) = 0;  // kExpired
+  // The same without making objects: for what goes out as it lies. A failure may come after some have been given.
+  virtual Result<ListEnd> visit(const ListQuery& query, const Visit& visit) = 0;
   // By index: objects of a resource (or of all: "") with an owner uid; pods of a node. In key order.
   virtual std::vector<ObjectPtr> owned_by(const std::string& owner_uid, const ResourceName& resource) = 0;
   virtual std::vector<ObjectPtr> on_node(const std::string& node) = 0;

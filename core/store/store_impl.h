@@ -37,6 +37,7 @@ class StoreImpl : public Store, public Source {
   Result<ObjectPtr> get(const Key& key) override;
   bool exists(const Key& key) override;
   Result<ListPage> list(const ListQuery& query) override;
+  Result<ListEnd> visit(const ListQuery& query, const Visit& visit) override;
   std::vector<ObjectPtr> owned_by(const std::string& owner_uid, const ResourceName& resource) override;
   std::vector<ObjectPtr> on_node(const std::string& node) override;
   size_t count(const ResourceName& resource, const std::string& ns) override;
@@ -89,6 +90,8 @@ class StoreImpl : public Store, public Source {
   void release_waiters();
 
   // read.cc
+  template <class Give>
+  Result<ListEnd> walk(const ListQuery& query, Give give);
   std::vector<ObjectPtr> read_all(const std::vector<std::string>& keys, const ResourceName& resource);
   // compaction.cc
   void note_change();

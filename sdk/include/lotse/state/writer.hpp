@@ -2,8 +2,10 @@
 //
 // The one thread that changes a store, and its queue.
 //
-// A batch is sent at once when the writer is free; what arrives while a commit is under way goes together into
-// the next one. Nothing can be read, and nothing is answered, before it is durable; an operation in the
+// A batch is sent at once when the writer has been free; what arrives while a commit is under way goes together into
+// the next one. Clients that wait for their answer and then ask again would so form two groups, each waiting for
+// the other's commit: after a commit the writer therefore waits for as many as it has just answered, half as long as
+// the commit took at most. Nothing can be read, and nothing is answered, before it is durable; an operation in the
 // relaxed class is therefore not answered early but waits for company, kRelaxedDelay at most, so that it costs
 // no sync of its own. (Writing it without a sync would let a power cut take back what watchers have seen, and
 // on LMDB could cost the whole file.)
@@ -33,6 +35,7 @@ class Writer {
   static constexpr size_t kBatchOperationsMax = 8192;
   static constexpr size_t kBatchBytesMax = 16u * 1024 * 1024;
   static constexpr std::chrono::milliseconds kRelaxedDelay{1000};
+  static constexpr std::chrono::milliseconds kGatherMax{5};
   static constexpr int64_t kExpiryStepNs = 1'000'000'000;  // keys that expire within the same second go together
   static constexpr std::chrono::seconds kExpiryRetry{4};
   static constexpr size_t kExpiredMax = 1000;
@@ -62,7 +65,7 @@ class Writer {
   // LOTSE_OK: done will be called by the writer. LOTSE_BUSY, LOTSE_UNAVAILABLE: it will not.
   int32_t submit(std::vector<Operation> operations, Done done, void* ctx) {
     size_t bytes = 0;
-    bool relaxed = !operations.empty();
+    bool relaxed = !operations.empty(), wake = true;
     for (const Operation& op : operations) {
       bytes += op.bytes();
       relaxed = relaxed && op.relaxed;
@@ -75,10 +78,11 @@ class Writer {
       if (queue_.empty()) oldest_ = std::chrono::steady_clock::now();
       waiting_operations_ += operations.size();
       waiting_bytes_ += bytes;
+      wake = waiting_operations_ >= wake_at_;
       urgent_ = urgent_ || !relaxed || !storage_.durable() || waiting_bytes_ > kBatchBytesMax;
       queue_.push_back({std::move(operations), {}, done, ctx});
     }
-    wake_.notify_one();
+    if (wake) wake_.notify_one();
     return LOTSE_OK;
   }
 
@@ -168,6 +172,7 @@ class Writer {
         task();
         lock.lock();
       }
+      gather(lock);
       if (urgent_ || relaxed_due() || stopping_) take(lock);
       lock.unlock();
       write_expired();
@@ -204,6 +209,14 @@ class Writer {
   }
   static int64_t round_up(int64_t ns) { return (ns + kExpiryStepNs - 1) / kExpiryStepNs * kExpiryStepNs; }
 
+  // Just after a commit: those whom it has answered may come again at once. Who is alone waits for nobody.
+  void gather(std::unique_lock<std::mutex>& lock) {
+    if (!urgent_ || !storage_.durable() || stopping_ || !taken_.empty() || !tasks_.empty()) return;
+    wake_at_ = std::min(std::exchange(company_, 0), kBatchOperationsMax);
+    wake_.wait_until(lock, gather_until_, [&] { return stopping_ || waiting_operations_ >= wake_at_ || !tasks_.empty(); });
+    wake_at_ = 0;
+  }
+
   // Moves what waits to taken_, where only the writer looks.
   void take(std::unique_lock<std::mutex>&) {
     for (Pending& pending : queue_) taken_.push_back(std::move(pending));
@@ -227,11 +240,15 @@ class Writer {
       batch.slices.push_back({&pending, from, count});
       if (from + count < pending.operations.size()) break;
     }
+    const auto begun = std::chrono::steady_clock::now();
     write(batch);
+    const auto ended = std::chrono::steady_clock::now();
+    gather_until_ = ended + std::min<std::chrono::nanoseconds>((ended - begun) / 2, kGatherMax);
     {
       std::lock_guard lock(mutex_);
       waiting_operations_ -= batch.operations;
       waiting_bytes_ -= batch.bytes;
+      company_ = waiting_operations_ + batch.operations;
     }
     while (!taken_.empty() && taken_.front().outcomes.size() == taken_.front().operations.size()) {
       Pending& pending = taken_.front();
@@ -351,7 +368,12 @@ class Writer {
   bool poked_ = false;
   bool stopping_ = false;
 
-  std::deque<Pending> taken_;  // the writer's own
+  size_t wake_at_ = 0;   // how many must wait before the writer, which gathers, is woken
+
+  // The writer's own:
+  std::deque<Pending> taken_;
+  size_t company_ = 0;  // how many the last commit answered, and who waited then
+  std::chrono::steady_clock::time_point gather_until_;
 };
 
 }  // namespace lotse::state
