@@ -8,10 +8,11 @@
 #include <string>
 #include <string_view>
 
-#include "plugins/runtime_containerd/co.h"
+#include "plugins/container_engine/co.h"
 #include "plugins/runtime_containerd/grpc_client.h"
-#include "plugins/runtime_containerd/outcome.h"
-#include "plugins/runtime_containerd/reactor.h"
+#include "plugins/container_engine/outcome.h"
+#include "plugins/container_engine/reactor.h"
+#include "plugins/runtime_containerd/names.h"
 
 namespace google::protobuf {
 class MessageLite;

@@ -7,6 +7,7 @@
 
 #include "lotse/runtime_containerd/containerd.pb.h"
 #include "plugins/runtime_containerd/containerd_client.h"
+#include "plugins/runtime_containerd/names.h"
 
 namespace lotse::runtime_containerd {
 

@@ -1,7 +1,7 @@
 #include "plugins/runtime_containerd/cri_answer.h"
 
 #include "plugins/runtime_containerd/cri_request.h"
-#include "plugins/runtime_containerd/json.h"
+#include "plugins/container_engine/json.h"
 
 namespace lotse::runtime_containerd {
 namespace {

@@ -3,7 +3,8 @@
 #include <string>
 
 #include "lotse/runtime_containerd/cri.pb.h"
-#include "plugins/runtime_containerd/request.h"
+#include "plugins/container_engine/request.h"
+#include "plugins/runtime_containerd/names.h"
 
 namespace lotse::runtime_containerd {
 

@@ -4,24 +4,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "plugins/runtime_containerd/json.h"
-#include "plugins/runtime_containerd/process_file.h"
+#include "lotse/runtime_containerd/cri.pb.h"
+#include "plugins/container_engine/json.h"
+#include "plugins/container_engine/process_file.h"
+#include "plugins/runtime_containerd/managed_config.h"
 
 namespace lotse::runtime_containerd {
 namespace {
 
-constexpr size_t kOomMax = 4096;
 constexpr int64_t kMs = 1'000'000;
 
 }  // namespace
 
 Engine::Engine(const sdk::Host& h, const sdk::Config& config)
-    : host(h),
+    : EngineCore(h, "containerd"),
       settings(Settings::read(h, config)),
       grpc(reactor, settings.socket),
       client(reactor, grpc),
-      supervisor(host, settings, grpc, client) {
+      supervisor(host, reactor, settings.managed, daemon()) {
   mkdir((settings.run_dir + "/io").c_str(), 0700);
+  grpc.on_lost = [this] { supervisor.lost(); };
   reactor.start();
   reactor.post([this] { supervisor.start(); });
 }
@@ -31,75 +33,29 @@ Engine::~Engine() {
 }
 
 void Engine::stop() {
-  {
-    std::lock_guard lock(mutex_);
-    if (closed_) return;
-    closed_ = true;
-  }
-  reactor.run([this] {
-    stopping_ = true;
-    supervisor.stop();
-    auto producers = std::move(producers_);
-    producers_.clear();
-    for (auto& [producer, end] : producers) end();
-    grpc.close();
-    auto sleepers = std::move(sleepers_);
-    sleepers_.clear();
-    for (auto& [timer, wake] : sleepers) {
-      reactor.timer_stop(timer);
-      wake(Done{});
+  stop_core([this] { supervisor.stop(); }, [this] { grpc.close(); });
+}
+
+// The containerd of our own.
+Daemon Engine::daemon() {
+  Daemon out{"containerd", settings.data_dir, settings.run_dir, settings.socket, {}, {}, {}, {}};
+  out.prepare = [this]() -> Outcome<std::vector<std::string>> {
+    std::string config = settings.data_dir + "/containerd.toml";
+    mkdir(settings.cni_conf_dir.c_str(), 0700);
+    if (!replace_file(config, managed_config_toml(settings, probe_host(settings.data_dir)))) {
+      return Failure{LOTSE_UNAVAILABLE, "cannot write " + config + ": " + strerror(errno)};
     }
-  });
-  {
-    std::unique_lock lock(mutex_);
-    idle_.wait(lock, [&] { return active_ == 0; });
-  }
-  reactor.stop();
-}
-
-void Engine::entered() {
-  std::lock_guard lock(mutex_);
-  active_++;
-}
-
-void Engine::left() {
-  std::lock_guard lock(mutex_);
-  if (--active_ == 0) idle_.notify_all();
-}
-
-void Engine::serve(sdk::Call call, std::function<Co<Msg>(int64_t)> step) {
-  {
-    std::lock_guard lock(mutex_);
-    if (closed_) return call.fail(LOTSE_CANCELLED, "the plugin is being stopped");
-    active_++;
-  }
-  int64_t deadline = call.deadline_ns() != 0 ? call.deadline_ns() : Reactor::now_ns() + kCallTimeoutNs;
-  reactor.post([this, call, deadline, step = std::move(step)] {
-    spawn<Msg>(step(deadline), [this, call](std::optional<Msg> answer, std::exception_ptr error) {
-      if (!error) {
-        call.done(*answer);
-      } else {
-        try {
-          std::rethrow_exception(error);
-        } catch (...) {
-          call.fail_caught("the containerd plugin");
-        }
-      }
-      left();
-    });
-  });
-}
-
-void Engine::spawn_step(std::function<Co<Done>()> step) {
-  entered();
-  spawn<Done>(step(), [this](std::optional<Done>, std::exception_ptr error) {
-    try {
-      if (error) std::rethrow_exception(error);
-    } catch (...) {
-      host.debug("step.failed", sdk::caught("a step").sentence);
-    }
-    left();
-  });
+    return std::vector<std::string>{settings.containerd, "--config", config};
+  };
+  out.ask = [this](std::function<void(bool)> done) {
+    GrpcHandler handler;
+    handler.on_end = [done](const GrpcStatus& status) { done(status.ok()); };
+    auto stream = client.stream(method::kStatus, std::move(handler), {Reactor::now_ns() + 5000 * kMs, {}});
+    stream->send(cri::StatusRequest().SerializeAsString());
+    stream->finish();
+  };
+  out.on_down = [this] { grpc.disconnect("containerd has ended"); };
+  return out;
 }
 
 Co<Done> Engine::ready(int64_t deadline_ns) {
@@ -107,79 +63,6 @@ Co<Done> Engine::ready(int64_t deadline_ns) {
   Verdict verdict = co_await up;
   if (!verdict.ok()) verdict.failure().raise();
   co_return Done{};
-}
-
-Co<Done> Engine::sleep(int64_t ns) {
-  if (stopping_) throw sdk::Failure(LOTSE_CANCELLED, "the plugin is being stopped");
-  Callback<Done> woken([&](std::function<void(Done)> done) {
-    auto id = std::make_shared<uint64_t>(0);
-    *id = reactor.timer(ns, [this, id, done] {
-      sleepers_.erase(*id);
-      done(Done{});
-    });
-    sleepers_.emplace(*id, done);
-  });
-  co_await woken;
-  if (stopping_) throw sdk::Failure(LOTSE_CANCELLED, "the plugin is being stopped");
-  co_return Done{};
-}
-
-Co<Engine::Turn> Engine::turn(std::string key) {
-  auto [it, first] = turns_.try_emplace(key);
-  if (!first) {
-    Callback<Done> mine([&](std::function<void(Done)> done) { it->second.push_back(std::move(done)); });
-    co_await mine;
-  }
-  co_return Turn(*this, key);
-}
-
-void Engine::leave(const std::string& key) {
-  auto it = turns_.find(key);
-  if (it == turns_.end()) return;
-  if (it->second.empty()) {
-    turns_.erase(it);
-    return;
-  }
-  auto next = std::move(it->second.front());
-  it->second.pop_front();
-  reactor.post([next] { next(Done{}); });
-}
-
-void Engine::add(const std::shared_ptr<sdk::Producer>& producer, std::function<void()> end) {
-  entered();
-  producers_.emplace(producer.get(), std::move(end));
-  if (stopping_) {
-    auto stop = std::move(producers_.at(producer.get()));
-    producers_.erase(producer.get());
-    stop();
-  }
-}
-
-void Engine::remove(const sdk::Producer* producer) {
-  producers_.erase(producer);
-  left();
-}
-
-sdk::Producer::Executor Engine::executor() {
-  return [this](std::function<void()> fn) { reactor.post(std::move(fn)); };
-}
-
-void Engine::note_oom(const std::string& id) {
-  if (!oom_.insert(id).second) return;
-  oom_order_.push_back(id);
-  if (oom_order_.size() <= kOomMax) return;
-  oom_.erase(oom_order_.front());
-  oom_order_.pop_front();
-}
-
-void Engine::forget_oom(const std::string& id) {
-  if (oom_.erase(id) != 0) oom_order_.remove(id);
-}
-
-std::string Engine::fresh_name(const char* what) {
-  static std::atomic<uint64_t> count{0};
-  return std::string("lotse-") + what + "-" + std::to_string(getpid()) + "-" + std::to_string(Reactor::unix_now_ns()) +
-         "-" + std::to_string(++count);
 }
 
 Co<Done> Engine::install_cni(std::string directory, int64_t deadline_ns) {

@@ -7,7 +7,7 @@
 
 #include "lotse/abi/stream.h"
 #include "lotse/runtime_containerd/containerd.pb.h"
-#include "plugins/runtime_containerd/json.h"
+#include "plugins/container_engine/json.h"
 
 namespace lotse::runtime_containerd {
 namespace {
@@ -22,18 +22,6 @@ size_t index_of(uint32_t channel) {
 }
 
 }  // namespace
-
-ExecRequest ExecRequest::parse(const Msg& request) {
-  ExecRequest out;
-  out.container = need_text(request, "id");
-  out.command = get_texts(request, "command");
-  if (out.command.empty()) refuse("the key \"command\" is missing");
-  out.in = get_bool(request, "stdin");
-  out.out = get_bool(request, "stdout");
-  out.tty = get_bool(request, "tty");
-  out.err = get_bool(request, "stderr") && !out.tty;  // a terminal has one output
-  return out;
-}
 
 ExecProcess::ExecProcess(Engine& engine, ExecRequest request, std::weak_ptr<ExecTaker> taker)
     : engine_(engine), request_(std::move(request)), taker_(std::move(taker)) {}
@@ -57,7 +45,9 @@ Co<Done> ExecProcess::run(int64_t start_deadline_ns) {
   }
   if (killed_) outcome = Failure{LOTSE_CANCELLED, "the process was killed"};
   clean_up();
-  if (auto taker = taker_.lock()) taker->ended(std::move(outcome));
+  if (auto taker = taker_.lock()) {
+    taker->ended(outcome.ok() ? ExecEnd(*outcome) : ExecEnd(outcome.failure()));
+  }
   co_return Done{};
 }
 

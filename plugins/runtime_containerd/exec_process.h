@@ -12,40 +12,23 @@
 #include <thread>
 #include <vector>
 
+#include "plugins/container_engine/exec_stream.h"
 #include "plugins/runtime_containerd/engine.h"
 
 namespace lotse::runtime_containerd {
 
-struct ExecRequest {
-  std::string container;
-  std::vector<std::string> command;
-  bool in = false, out = false, err = false, tty = false;
-
-  static ExecRequest parse(const Msg& request);  // throws LOTSE_INVALID
-};
-
-// Who takes what the process writes.
-class ExecTaker {
- public:
-  virtual ~ExecTaker() = default;
-  virtual bool has_room() = 0;
-  virtual void output(uint32_t channel, std::string_view data) = 0;
-  virtual void input_taken(size_t bytes) = 0;
-  virtual void ended(Outcome<int> exit_code) = 0;  // exactly once, and the last
-};
-
-class ExecProcess : public std::enable_shared_from_this<ExecProcess> {
+class ExecProcess : public ExecSession, public std::enable_shared_from_this<ExecProcess> {
  public:
   ExecProcess(Engine& engine, ExecRequest request, std::weak_ptr<ExecTaker> taker);
-  ~ExecProcess();
+  ~ExecProcess() override;
 
-  void start(int64_t start_deadline_ns);
-  void write(std::string_view data);
-  void close_stdin();
-  void resize(uint32_t width, uint32_t height);
-  void signal(int number);
-  void kill();        // ended() follows, with LOTSE_CANCELLED
-  void room_again();  // has_room() is true once more
+  void start(int64_t start_deadline_ns) override;
+  void write(std::string_view data) override;
+  void close_stdin() override;
+  void resize(uint32_t width, uint32_t height) override;
+  void signal(int number) override;
+  void kill() override;
+  void room_again() override;
 
  private:
   struct Output {

@@ -13,10 +13,10 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+#include "plugins/runtime_containerd/names.h"
 
 namespace lotse::runtime_containerd {
 
-class Reactor;
 class Http2Connection;
 
 // gRPC's own numbers.

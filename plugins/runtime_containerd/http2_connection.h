@@ -7,7 +7,7 @@
 #include <unordered_map>
 
 #include "plugins/runtime_containerd/grpc_client.h"
-#include "plugins/runtime_containerd/reactor.h"
+#include "plugins/container_engine/reactor.h"
 
 namespace lotse::runtime_containerd {
 

@@ -7,8 +7,8 @@
 #include "lotse/runtime_containerd/containerd.pb.h"
 #include "plugins/runtime_containerd/content_writer.h"
 #include "plugins/runtime_containerd/cri_answer.h"
-#include "plugins/runtime_containerd/image_archive.h"
-#include "plugins/runtime_containerd/json.h"
+#include "plugins/container_engine/image_archive.h"
+#include "plugins/container_engine/json.h"
 
 namespace lotse::runtime_containerd {
 namespace {

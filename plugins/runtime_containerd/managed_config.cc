@@ -1,10 +1,6 @@
 #include "plugins/runtime_containerd/managed_config.h"
 
-#include <linux/capability.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <cstdio>
 
 namespace lotse::runtime_containerd {
 namespace {
@@ -25,33 +21,7 @@ std::string quoted(const std::string& text) {
   return out + "\"";
 }
 
-bool has_capability(int capability) {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct data[2]{};
-  if (syscall(SYS_capget, &header, data) != 0) return false;
-  return (data[capability / 32].effective >> (capability % 32) & 1) != 0;
-}
-
-// The only sure way to know is to mount one: below some filesystems (overlay itself, some network ones) it fails.
-bool overlay_works(const std::string& data_dir) {
-  std::string base = data_dir + "/overlay-probe";
-  std::string lower = base + "/lower", upper = base + "/upper", work = base + "/work", merged = base + "/merged";
-  mkdir(base.c_str(), 0700);
-  for (auto& dir : {lower, upper, work, merged}) mkdir(dir.c_str(), 0700);
-  std::string options = "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work;
-  bool works = mount("overlay", merged.c_str(), "overlay", 0, options.c_str()) == 0;
-  if (works) umount2(merged.c_str(), MNT_DETACH);
-  rmdir((work + "/work").c_str());
-  rmdir((work + "/index").c_str());
-  for (auto& dir : {lower, upper, work, merged, base}) rmdir(dir.c_str());
-  return works;
-}
-
 }  // namespace
-
-HostAbilities probe_host(const std::string& data_dir) {
-  return {has_capability(CAP_SYS_RESOURCE), overlay_works(data_dir)};
-}
 
 std::string managed_config_toml(const Settings& s, const HostAbilities& abilities) {
   std::string snapshotter = !s.snapshotter.empty() ? s.snapshotter : abilities.overlayfs ? "overlayfs" : "native";

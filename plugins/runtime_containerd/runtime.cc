@@ -1,5 +1,7 @@
 #include "plugins/runtime_containerd/runtime.h"
 
+#include "plugins/container_engine/port_forward.h"
+#include "plugins/runtime_containerd/exec_process.h"
 #include "plugins/runtime_containerd/image_import.h"
 #include "plugins/runtime_containerd/steps.h"
 
@@ -43,6 +45,26 @@ void ContainerdRuntime::image_import(const Msg& request, sdk::Call call) {
   int64_t deadline = call.deadline_ns() != 0 ? call.deadline_ns() : Reactor::now_ns() + kImportTimeoutNs;
   std::vector<std::string> names = import_archive(engine_, path, deadline, [&] { return call.cancelled(); });
   call.done(Msg::map({{"images", Msg::strings(names)}}));
+}
+
+static MakeExec exec_maker(Engine& engine) {
+  return [&engine](ExecRequest request, std::weak_ptr<ExecTaker> taker) {
+    return std::make_shared<ExecProcess>(engine, std::move(request), std::move(taker));
+  };
+}
+
+sdk::ProducerPtr ContainerdRuntime::exec(const Msg& request) {
+  return open_exec(engine_, ExecRequest::parse(request), exec_maker(engine_));
+}
+
+void ContainerdRuntime::exec_sync(const Msg& request, sdk::Call call) {
+  serve_exec_sync(engine_, request, call, exec_maker(engine_));
+}
+
+sdk::ProducerPtr ContainerdRuntime::port_forward(const Msg& request) {
+  return open_port_forward(engine_, request, [this](const std::string& sandbox, int64_t deadline) {
+    return task_pid(engine_, sandbox, deadline);
+  });
 }
 
 }  // namespace lotse::runtime_containerd

@@ -1,40 +1,9 @@
 #include "plugins/runtime_containerd/settings.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <fstream>
-
-#include "plugins/runtime_containerd/digest.h"
+#include "plugins/container_engine/digest.h"
+#include "plugins/container_engine/machine.h"
 
 namespace lotse::runtime_containerd {
-namespace {
-
-constexpr size_t kSocketPathMax = 90;  // containerd appends ".ttrpc", and 107 is the kernel's limit
-
-bool first_letter_is(const char* path, char wanted) {
-  std::ifstream file(path);
-  char letter = 0;
-  return file.get(letter) && letter == wanted;
-}
-
-std::string directory_of_plugins() {
-  for (const char* dir : {"/opt/cni/bin", "/usr/lib/cni"}) {
-    if (access((std::string(dir) + "/loopback").c_str(), X_OK) == 0) return dir;
-  }
-  return "/usr/lib/cni";
-}
-
-}  // namespace
-
-std::string short_socket_path(const std::string& dir, const std::string& name) {
-  std::string path = dir + "/" + name;
-  if (path.size() <= kSocketPathMax) return path;
-  std::string shorter = "/run/lotse-" + sha256_hex(dir).substr(0, 12);
-  mkdir(shorter.c_str(), 0700);
-  return shorter + "/" + name;
-}
-
 std::vector<lotse_key> Settings::keys() {
   using sdk::Key;
   return {
@@ -72,10 +41,10 @@ Settings Settings::read(const sdk::Host& host, const sdk::Config& config) {
   s.cni_conf_dir = config.text("cni_conf_dir");
   if (s.managed && s.cni_conf_dir.empty()) s.cni_conf_dir = s.data_dir + "/cni";
   s.cni_bin_dir = config.text("cni_bin_dir");
-  if (s.cni_bin_dir.empty()) s.cni_bin_dir = directory_of_plugins();
+  if (s.cni_bin_dir.empty()) s.cni_bin_dir = cni_bin_dir_of_machine();
   s.machine.owner = sha256_hex(host.daemon_dir() + "\n" + host.node_name()).substr(0, 16);
-  s.machine.apparmor = first_letter_is("/sys/module/apparmor/parameters/enabled", 'Y');
-  s.machine.cgroup2 = access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
+  s.machine.apparmor = has_apparmor();
+  s.machine.cgroup2 = has_cgroup2();
   return s;
 }
 

@@ -24,7 +24,4 @@ struct Settings {
   static Settings read(const sdk::Host& host, const sdk::Config& config);
 };
 
-// A path that fits into a socket's address, below `dir` if that is short enough.
-std::string short_socket_path(const std::string& dir, const std::string& name);
-
 }  // namespace lotse::runtime_containerd

@@ -13,7 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "plugins/runtime_containerd/reactor.h"
+#include "plugins/container_engine/reactor.h"
+#include "plugins/runtime_containerd/names.h"
 
 namespace lotse::runtime_containerd {
 

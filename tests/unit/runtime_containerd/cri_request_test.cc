@@ -2,8 +2,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "plugins/runtime_containerd/json.h"
-#include "plugins/runtime_containerd/signal_name.h"
+#include "plugins/container_engine/json.h"
+#include "plugins/container_engine/signal_name.h"
 
 using namespace lotse::runtime_containerd;
 

@@ -10,7 +10,7 @@
 #include <catch2/catch.hpp>
 #include <condition_variable>
 
-#include "plugins/runtime_containerd/reactor.h"
+#include "plugins/container_engine/reactor.h"
 
 using namespace lotse::runtime_containerd;
 

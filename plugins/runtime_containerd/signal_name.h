@@ -1,9 +1,0 @@
-// Signals by name: "SIGTERM", "TERM" or "15".
-#pragma once
-#include <string_view>
-
-namespace lotse::runtime_containerd {
-
-int signal_number(std::string_view name);  // 0: no such signal
-
-}  // namespace lotse::runtime_containerd
