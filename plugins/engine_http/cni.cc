@@ -47,6 +47,20 @@ Msg port_mappings(const Msg& request) {
   return out;
 }
 
+std::vector<std::string> environment_of(const std::string& command, const std::string& id, const std::string& netns,
+                                        const CniNetwork& network, const std::string& bin_dir) {
+  std::string args;
+  for (auto& [name, value] : network.args) args += (args.empty() ? "" : ";") + name + "=" + value;
+  const char* path = getenv("PATH");
+  return {"CNI_COMMAND=" + command,
+          "CNI_CONTAINERID=" + id,
+          "CNI_NETNS=" + netns,
+          std::string("CNI_IFNAME=") + kInterface,
+          "CNI_ARGS=" + args,
+          "CNI_PATH=" + bin_dir,
+          std::string("PATH=") + (path != nullptr ? path : "/usr/sbin:/usr/bin:/sbin:/bin")};
+}
+
 std::string name_only(const std::string& type) {
   if (type.empty() || type.find('/') != std::string::npos || type[0] == '.') {
     throw sdk::Failure(LOTSE_INVALID, "\"" + type + "\" is no name of a CNI plugin");
@@ -96,14 +110,9 @@ std::string cni_plugin_config(const Msg& list, const Msg& plugin, const CniNetwo
 
 Co<Msg> Cni::run(std::string command, std::string id, std::string netns, CniNetwork network, Msg list, Msg plugin,
                  Msg previous, int64_t deadline) {
-  std::string type = name_only(plugin["type"].str()), args;
-  for (auto& [name, value] : network.args) args += (args.empty() ? "" : ";") + name + "=" + value;
-  const char* path = getenv("PATH");
-  std::vector<std::string> environment = {"CNI_COMMAND=" + command,   "CNI_CONTAINERID=" + id, "CNI_NETNS=" + netns,
-                                          std::string("CNI_IFNAME=") + kInterface, "CNI_ARGS=" + args,
-                                          "CNI_PATH=" + bin_dir_,
-                                          std::string("PATH=") + (path != nullptr ? path : "/usr/sbin:/usr/bin:/sbin:/bin")};
-  auto ran = co_await run_program(reactor_, {bin_dir_ + "/" + type}, std::move(environment),
+  std::string type = name_only(plugin["type"].str());
+  auto program = std::vector<std::string>(1, bin_dir_ + "/" + type);
+  auto ran = co_await run_program(reactor_, program, environment_of(command, id, netns, network, bin_dir_),
                                   cni_plugin_config(list, plugin, network, previous), deadline);
   ProgramResult result = std::move(ran).take();
   Json answer = Json::parse(result.out);

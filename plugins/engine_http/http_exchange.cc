@@ -35,7 +35,10 @@ std::string request_text(const HttpRequest& r) {
 
 // Beast reads the head and takes chunks apart; the pieces of the body go on as they come.
 struct HttpExchange::Parser : http::basic_parser<false> {
-  explicit Parser(HttpExchange& e) : exchange(e) { body_limit(boost::none), header_limit(kHeadMax); }
+  explicit Parser(HttpExchange& e) : exchange(e) {
+    body_limit(UINT64_MAX);  // Boost 1.74 takes "none" for a limit of nothing
+    header_limit(kHeadMax);
+  }
 
   void on_request_impl(http::verb, string_view, string_view, int, error_code&) override {}
   void on_response_impl(int code, string_view, int, error_code&) override { status = code; }

@@ -1,10 +1,10 @@
 // runtime_drive PLUGIN.so HOST_DIR COMMAND [ARGUMENT]...: makes an instance of a runtime plugin and does one thing.
 //
-//   start TAR...                 starts the managed containerd, and imports the archives
-//   restart IMAGE CNI CGROUP     kills the managed containerd under a running pod: events end, the fault is raised and
-//                                cleared, calls work again, and the pod is what it was
-//   idle                         fails if the plugin's thread wakes while nothing happens
-//   bench IMAGE CNI CGROUP N     sandbox and container from creation to running and gone, N times
+//   start TAR...                      starts the managed runtime, and imports the archives
+//   restart IMAGE CNI CGROUP DAEMON   kills the managed daemon under a running pod: events end, the fault is raised and
+//                                     cleared, calls work again, the pod is what it was and its log lacks nothing
+//   idle THREAD                       fails if the plugin's thread of that name wakes while nothing happens
+//   bench IMAGE CNI CGROUP N          sandbox and container from creation to running and gone, N times
 #include <dlfcn.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -37,29 +37,41 @@ void start(RuntimeBed& bed, const Words& archives) {
   printf("%s\n", bed.must(&Table::info, Msg::map())["version"].str().c_str());
 }
 
-int pid_of_containerd(const std::string& host) {
-  std::ifstream file(host + "/run/containerd.pid");
+int pid_of_daemon(const std::string& host, const std::string& daemon) {
+  std::ifstream file(host + "/run/" + daemon + ".pid");
   for (std::string line; std::getline(file, line);) {
     if (line.compare(0, 4, "pid=") == 0) return atoi(line.c_str() + 4);
   }
   throw Wrong{"there is no pid file"};
 }
 
-void restart(RuntimeBed& bed, lotse::check::CheckHost& host) {
+// Every number from 1 on, each once.
+int counted(const std::string& log) {
+  std::ifstream file(log);
+  int expected = 1;
+  for (std::string line; std::getline(file, line); expected++) {
+    std::string number = line.substr(line.rfind(' ') + 1);
+    require(number == std::to_string(expected), "the log goes from " + std::to_string(expected - 1) + " to " + number);
+  }
+  return expected - 1;
+}
+
+void restart(RuntimeBed& bed, lotse::check::CheckHost& host, const std::string& daemon) {
   std::string sandbox = bed.sandbox("survivor");
   std::string id = bed.running(sandbox, "main", {"sh", "-c", "exec sleep 1000"});
+  bed.running(sandbox, "counter", {"sh", "-c", "i=0; while true; do i=$((i+1)); echo $i; sleep 0.01; done"});
   Msg before = bed.until(id, "running");
   Stream events(bed.runtime(), bed.runtime()->events, Msg::map());
   events.grant(1 << 20);
   require(events.next_item()["kind"].as_text() == "resync", "the first item is no resync");
-  int old = pid_of_containerd(host.directory());
-  require(kill(old, SIGKILL) == 0, "containerd cannot be killed");
+  int old = pid_of_daemon(host.directory(), daemon);
+  require(kill(old, SIGKILL) == 0, daemon + " cannot be killed");
   Answer end = events.end();
   require(end.code == LOTSE_UNAVAILABLE, "the events ended with code " + std::to_string(end.code) + " " + end.text);
   Stream again(bed.runtime(), bed.runtime()->events, Msg::map());
   again.grant(1 << 20);
   require(again.next_item()["kind"].as_text() == "resync", "the first item after it is no resync");
-  require(pid_of_containerd(host.directory()) != old, "it is the same containerd");
+  require(pid_of_daemon(host.directory(), daemon) != old, "it is the same " + daemon);
   require(host.faults().empty(), "the fault is still raised");
   Msg after = bed.until(id, "running");
   require(after["pid"].as_int() == before["pid"].as_int() && after["started"].as_int() == before["started"].as_int(),
@@ -68,6 +80,9 @@ void restart(RuntimeBed& bed, lotse::check::CheckHost& host) {
       bed.must(&Table::exec_sync,
                Msg::map({{"id", id}, {"command", Msg::strings({"echo", "alive"})}, {"timeout_ns", 20'000'000'000}}));
   require(echoed["stdout"].as_text() == "alive\n", "exec does not work after it");
+  int before_it = counted(bed.log_path("counter"));
+  for (int i = 0; i < 100 && counted(bed.log_path("counter")) < before_it + 10; i++) usleep(100'000);
+  require(counted(bed.log_path("counter")) >= before_it + 10, "the log does not go on after it");
 }
 
 double median(std::vector<double> all) {
@@ -96,18 +111,18 @@ void bench(RuntimeBed& bed, int rounds) {
 }
 
 // How often the plugin's thread wakes in five seconds in which nothing happens, with events open.
-void idle(RuntimeBed& bed) {
+void idle(RuntimeBed& bed, const std::string& thread) {
   Stream events(bed.runtime(), bed.runtime()->events, Msg::map());
   events.grant(1 << 20);
   events.next_item();
-  auto switches = [] {
+  auto switches = [&] {
     long count = -1;
     for (auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
       std::ifstream status(task.path() / "status");
       std::string line, name;
       while (std::getline(status, line)) {
         if (line.rfind("Name:", 0) == 0) name = line.substr(6);
-        if (line.rfind("voluntary_ctxt_switches:", 0) == 0 && name == "containerd") count = atol(line.c_str() + 24);
+        if (line.rfind("voluntary_ctxt_switches:", 0) == 0 && name == thread) count = atol(line.c_str() + 24);
       }
     }
     return count;
@@ -147,8 +162,8 @@ int main(int argc, char** argv) try {
     setting.image = rest[0], setting.cni = rest[1], setting.cgroup_parent = rest[2];
   RuntimeBed bed(setting, make, false);
   if (command == "start") start(bed, rest);
-  if (command == "restart") restart(bed, host);
-  if (command == "idle") idle(bed);
+  if (command == "restart") restart(bed, host, rest.at(3));
+  if (command == "idle") idle(bed, rest.at(0));
   if (command == "bench") bench(bed, atoi(rest.at(3).c_str()));
   return 0;
 } catch (const Wrong& wrong) {

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The runtime suite on the containerd plugin with a containerd of its own:
+"""The runtime suite on a plugin with a runtime of its own:
 
-    run.py BUILD_DIR [--keep] [--verbose] [--bench ROUNDS] [--only CASE]...
+    run.py BUILD_DIR [--runtime containerd|docker] [--keep] [--verbose] [--bench ROUNDS] [--only CASE]...
 
-Needs root, containerd, runc, CNI's plugins and busybox-static. All state lies under a temporary directory; containerd,
+Needs root, the runtime, runc, CNI's plugins and busybox-static. All state lies under a temporary directory; daemons,
 shims, mounts, network namespaces, the bridge and cgroups are removed at the end, and what is left over fails the run.
 """
 import argparse
@@ -23,10 +23,33 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 IMAGES = os.path.join(HERE, "..", "..", "..", "packaging", "images")
 
 
+class Containerd:
+    name = "containerd"
+    daemons = ["containerd"]
+
+    @staticmethod
+    def external(bed):
+        return ('mode = "external"\nsocket = "%s"\ncni_conf_dir = "%s"\n'
+                % (bed.pid_file("containerd")["socket"], bed.path("host", "data", "cni")))
+
+
+class Docker:
+    name = "docker"
+    daemons = ["dockerd", "containerd"]
+
+    @staticmethod
+    def external(bed):
+        return 'mode = "external"\nsocket = "%s"\n' % bed.pid_file("dockerd")["socket"]
+
+
+RUNTIMES = {kind.name: kind for kind in (Containerd, Docker)}
+
+
 class Bed:
-    def __init__(self, build):
+    def __init__(self, build, runtime):
+        self.runtime = runtime
         self.build = os.path.realpath(build)
-        self.dir = tempfile.mkdtemp(prefix="lotse-ctrd-")
+        self.dir = tempfile.mkdtemp(prefix="lotse-rt-")
         self.tag = self.dir[-6:]
         self.bridge = "lt" + self.tag[:8]
         self.cgroup = "/lotse-test-" + self.tag
@@ -51,15 +74,14 @@ class Bed:
         return [binary, self.plugin(), self.path("host"), command, *words]
 
     def plugin(self):
-        return os.path.join(self.build, "lib", "lotse", "plugins", "runtime_containerd.so")
+        return os.path.join(self.build, "lib", "lotse", "plugins", "runtime_%s.so" % self.runtime.name)
 
     def start(self):
-        """Starts the managed containerd, with the images that the cases need."""
+        """Starts the managed runtime, with the images that the cases need."""
         pause = os.path.join(self.build, "share", "lotse", "pause.tar")
         subprocess.run(self.drive("start", pause, self.path("demo.tar")), check=True)
         with open(self.path("check.toml"), "w") as file:
-            file.write('mode = "external"\nsocket = "%s"\ncni_conf_dir = "%s"\n'
-                       % (self.pid_file()["socket"], self.path("host", "data", "cni")))
+            file.write(self.runtime.external(self))
 
     def surroundings(self):
         return dict(os.environ, LOTSE_RUNTIME_IMAGE="lotse.local/demo:1", LOTSE_RUNTIME_ARCHIVE=self.path("other.tar"),
@@ -74,14 +96,15 @@ class Bed:
         return subprocess.run(command + ["--verbose"] * verbose, env=self.surroundings()).returncode
 
     def restart(self):
-        return subprocess.run(self.drive("restart", "lotse.local/demo:1", self.path("cni"), self.cgroup)).returncode
+        return subprocess.run(self.drive("restart", "lotse.local/demo:1", self.path("cni"), self.cgroup,
+                                         self.runtime.daemons[0])).returncode
 
     def bench(self, rounds):
         """The plugin and CRI alone by turns, so that a busy machine is equally busy for both."""
         figures = {"plugin": ([], []), "direct": ([], [])}
         for turn in range(3):
             for command in (self.drive("bench", "lotse.local/demo:1", self.path("cni"), self.cgroup, str(rounds)),
-                            [os.path.join(self.build, "bin", "cri_bench"), self.pid_file()["socket"], "lotse.local/demo:1",
+                            [os.path.join(self.build, "bin", "cri_bench"), self.pid_file("containerd")["socket"], "lotse.local/demo:1",
                              self.cgroup, str(rounds)]):
                 words = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
                 print(*words)
@@ -91,9 +114,9 @@ class Bed:
             ratio = min(figures["plugin"][i]) / min(figures["direct"][i])
             print("%s: %.2f times CRI alone" % (what, ratio))
 
-    def pid_file(self):
+    def pid_file(self, daemon):
         facts = {}
-        with open(self.path("host", "run", "containerd.pid")) as file:
+        with open(self.path("host", "run", daemon + ".pid")) as file:
             for line in file:
                 key, _, value = line.strip().partition("=")
                 facts[key] = value
@@ -101,18 +124,19 @@ class Bed:
 
     def tear_down(self):
         left = []
-        try:
-            pid = int(self.pid_file()["pid"])
-            os.kill(pid, signal.SIGTERM)
-            for _ in range(100):
-                if not os.path.exists("/proc/%d" % pid):
-                    break
-                time.sleep(0.05)
-            else:
-                left.append("containerd did not end")
-                os.kill(pid, signal.SIGKILL)
-        except (OSError, KeyError):
-            left.append("there is no pid file of containerd")
+        for daemon in self.runtime.daemons:
+            try:
+                pid = int(self.pid_file(daemon)["pid"])
+                os.kill(pid, signal.SIGTERM)
+                for _ in range(100):
+                    if not os.path.exists("/proc/%d" % pid):
+                        break
+                    time.sleep(0.05)
+                else:
+                    left.append(daemon + " did not end")
+                    os.kill(pid, signal.SIGKILL)
+            except (OSError, KeyError):
+                left.append("there is no pid file of " + daemon)
         for proc in glob.glob("/proc/[0-9]*"):
             try:
                 words = open(proc + "/cmdline").read().split("\0")
@@ -144,12 +168,13 @@ class Bed:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
+    parser.add_argument("--runtime", choices=sorted(RUNTIMES), default="containerd")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--bench", type=int, default=0)
     parser.add_argument("--only", action="append", default=[])
     args = parser.parse_args()
-    bed = Bed(args.build)
+    bed = Bed(args.build, RUNTIMES[args.runtime])
     try:
         bed.start()
         code = 0
@@ -159,8 +184,8 @@ def main():
             code = bed.suite(args.only, args.verbose)
             if not args.only:
                 restarted = bed.restart()
-                print("restart of containerd:", "failed" if restarted else "ok")
-                woken = subprocess.run(bed.drive("idle")).returncode
+                print("restart of %s:" % bed.runtime.daemons[0], "failed" if restarted else "ok")
+                woken = subprocess.run(bed.drive("idle", bed.runtime.name)).returncode
                 code = code or restarted or woken
         if args.keep:
             print("kept", bed.dir)
