@@ -28,6 +28,10 @@ class Containerd:
     daemons = ["containerd"]
 
     @staticmethod
+    def own_mounts(_):
+        return []
+
+    @staticmethod
     def external(bed):
         return ('mode = "external"\nsocket = "%s"\ncni_conf_dir = "%s"\n'
                 % (bed.pid_file("containerd")["socket"], bed.path("host", "data", "cni")))
@@ -36,6 +40,10 @@ class Containerd:
 class Docker:
     name = "docker"
     daemons = ["dockerd", "containerd"]
+
+    @staticmethod
+    def own_mounts(bed):
+        return [bed.path("host", "data", "root")]  # dockerd leaves its root mounted so that containers can live on
 
     @staticmethod
     def external(bed):
@@ -148,7 +156,8 @@ class Bed:
         for line in reversed(open("/proc/self/mounts").read().splitlines()):
             target = line.split()[1]
             if target.startswith(self.dir):
-                left.append("a mount: " + target)
+                if target not in self.runtime.own_mounts(self):
+                    left.append("a mount: " + target)
                 subprocess.run(["umount", "-l", target], check=False)
         subprocess.run(["ip", "link", "del", self.bridge], check=False, capture_output=True)
         for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/*"):
