@@ -1,5 +1,5 @@
-// EngineCore: what every runtime plugin's engine is built on: the reactor, the calls and streams that run on it, and how
-// both end.
+// EngineCore: what every runtime plugin's engine is built on: the reactor, the calls and streams that run on it, and
+// how both end.
 //
 // Threads: the reactor's, unless said otherwise. A step is a coroutine there and throws sdk::Failure.
 #pragma once
@@ -70,8 +70,8 @@ class EngineCore {
   Reactor reactor;
 
  protected:
-  // [any] Ends every call and stream, then the thread. `first` and `then` run on the reactor before and after the streams
-  // are ended. The runtime runs on. Called by the destructor of who derives.
+  // [any] Ends every call and stream, then the thread. `first` and `then` run on the reactor before and after the
+  // streams are ended. The runtime runs on. Called by the destructor of who derives.
   void stop_core(const std::function<void()>& first, const std::function<void()>& then);
 
  private:

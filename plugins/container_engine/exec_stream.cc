@@ -1,7 +1,8 @@
 // exec as a stream, and exec_sync as a call.
+#include "plugins/container_engine/exec_stream.h"
+
 #include <signal.h>
 
-#include "plugins/container_engine/exec_stream.h"
 #include "plugins/container_engine/signal_name.h"
 
 namespace lotse::container_engine {

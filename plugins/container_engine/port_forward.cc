@@ -2,6 +2,8 @@
 //
 // A socket belongs to the namespace of the thread that makes it, for good. So a thread of its own enters the namespace,
 // makes the socket and ends; connecting and shovelling happen on the reactor.
+#include "plugins/container_engine/port_forward.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -9,8 +11,6 @@
 #include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "plugins/container_engine/port_forward.h"
 
 namespace lotse::container_engine {
 namespace {
@@ -29,7 +29,11 @@ int socket_in(int netns, int family) {
 class PortForward : public sdk::Producer {
  public:
   PortForward(EngineCore& engine, std::string sandbox, uint16_t port, PidOf pid_of)
-      : Producer(engine.executor()), engine_(engine), sandbox_(std::move(sandbox)), port_(port), pid_of_(std::move(pid_of)) {}
+      : Producer(engine.executor()),
+        engine_(engine),
+        sandbox_(std::move(sandbox)),
+        port_(port),
+        pid_of_(std::move(pid_of)) {}
 
  protected:
   void on_open() override {

@@ -29,7 +29,8 @@ int64_t Reactor::unix_now_ns() {
   return read_clock(CLOCK_REALTIME);
 }
 
-Reactor::Reactor(const char* name) : name_(name), epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Reactor::Reactor(const char* name)
+    : name_(name), epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;
   event.data.u64 = kWakeId;

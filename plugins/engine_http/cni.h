@@ -18,7 +18,7 @@ namespace lotse::engine_http {
 using sdk::Msg;
 
 struct CniNetwork {
-  std::string list;  // the conflist's text
+  std::string list;          // the conflist's text
   Msg ports = Msg::array();  // as runtimeConfig has them: {hostPort, containerPort, protocol, hostIP}
   std::vector<std::pair<std::string, std::string>> args;
   Msg result;  // nil: ADD has not come to its end

@@ -6,10 +6,17 @@ namespace lotse::engine_http {
 namespace {
 
 // What a container may not see of /proc and /sys, as Kubernetes' "Default" proc mount has it.
-const std::vector<std::string> kMaskedPaths = {
-    "/proc/asound",      "/proc/acpi",        "/proc/kcore",       "/proc/keys",
-    "/proc/latency_stats", "/proc/timer_list",  "/proc/timer_stats", "/proc/sched_debug",
-    "/proc/scsi",        "/sys/firmware",     "/sys/devices/virtual/powercap"};
+const std::vector<std::string> kMaskedPaths = {"/proc/asound",
+                                               "/proc/acpi",
+                                               "/proc/kcore",
+                                               "/proc/keys",
+                                               "/proc/latency_stats",
+                                               "/proc/timer_list",
+                                               "/proc/timer_stats",
+                                               "/proc/sched_debug",
+                                               "/proc/scsi",
+                                               "/sys/firmware",
+                                               "/sys/devices/virtual/powercap"};
 const std::vector<std::string> kReadOnlyPaths = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
                                                  "/proc/sysrq-trigger"};
 constexpr size_t kNamePartMax = 40;
@@ -65,7 +72,8 @@ std::string propagation_of(const std::string& text) {
 
 void put_mounts(ContainerSpec& spec, const Msg& request) {
   for (const Msg& mount : get_array(request, "mounts").items()) {
-    if (get_bool(mount, "image")) throw sdk::Failure(LOTSE_UNSUPPORTED, "this runtime cannot mount an image as a volume");
+    if (get_bool(mount, "image"))
+      throw sdk::Failure(LOTSE_UNSUPPORTED, "this runtime cannot mount an image as a volume");
     if (get_bool(mount, "recursive_read_only")) {
       throw sdk::Failure(LOTSE_UNSUPPORTED, "this runtime has no recursively read-only mounts");
     }

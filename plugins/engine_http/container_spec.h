@@ -13,8 +13,8 @@ namespace lotse::container_engine {}
 namespace lotse::engine_http {
 using namespace container_engine;
 
-// Labels of the plugin's own. They are not part of its answers. Labels and annotations of the pod lie below `label.` and
-// `annotation.`, since an engine mixes a container's labels with its image's.
+// Labels of the plugin's own. They are not part of its answers. Labels and annotations of the pod lie below `label.`
+// and `annotation.`, since an engine mixes a container's labels with its image's.
 namespace mark {
 inline constexpr char kPrefix[] = "runtime.lotse.local/";
 inline constexpr char kOwner[] = "runtime.lotse.local/owner";  // which lotsed it belongs to

@@ -1,5 +1,5 @@
-// What differs between the engines: paths, the bodies of requests, the shape of answers. Pure, so that it is tested without
-// an engine.
+// What differs between the engines: paths, the bodies of requests, the shape of answers. Pure, so that it is tested
+// without an engine.
 #pragma once
 #include <string>
 

@@ -74,7 +74,7 @@ class HttpExchange : public std::enable_shared_from_this<HttpExchange> {
   std::string head_;      // what has come of the answer's head
   std::string outgoing_;  // the request, or what was written
   size_t sent_ = 0;
-  std::string waiting_;   // written before the stream was there
+  std::string waiting_;  // written before the stream was there
 };
 
 // "a b" -> "a%20b": for a segment of a path or a value of a query.

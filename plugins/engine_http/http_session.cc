@@ -218,8 +218,8 @@ void HttpSession::signal(int number) {
   engine_.spawn_step([self = shared_from_this(), number] { return self->send_signal(number); });
 }
 
-// The engines' APIs send no signals to an exec's process, but tell its pid. It is held by a descriptor while it is asked
-// again whether it is that process still.
+// The engines' APIs send no signals to an exec's process, but tell its pid. It is held by a descriptor while it is
+// asked again whether it is that process still.
 Co<Done> HttpSession::send_signal(int number) {
   auto self = shared_from_this();
   std::string path = "/exec/" + exec_id_ + "/json";

@@ -62,8 +62,8 @@ class HttpSession : public ExecSession, public std::enable_shared_from_this<Http
   FrameReader frames_;
   Verdict stream_end_ = Done{};
   int status_ = 0;
-  std::string refusal_;     // the body of an answer that was not a stream
-  std::string complaint_;   // what may be the engine's sentence instead of output
+  std::string refusal_;    // the body of an answer that was not a stream
+  std::string complaint_;  // what may be the engine's sentence instead of output
   bool may_complain_ = false;
   std::string pending_in_;
   uint64_t bytes_out_ = 0, silence_ = 0;

@@ -138,7 +138,8 @@ void check_digests(const TarIndex& tar, const std::vector<ArchiveImage>& images)
     Sha256 sum;
     tar.each_piece(*blob.entry, [&](std::string_view piece) { sum.add(piece); });
     if ("sha256:" + sum.hex() == digest) return;
-    throw sdk::Failure(LOTSE_INVALID, "the image archive is wrong: a layer or file is not what its digest says: " + digest);
+    throw sdk::Failure(LOTSE_INVALID,
+                       "the image archive is wrong: a layer or file is not what its digest says: " + digest);
   };
   for (auto& image : images) {
     check(image.manifest, image.manifest.digest);
@@ -220,7 +221,8 @@ std::vector<std::string> load_archive(HttpEngine& engine, const std::string& pat
   wait_until_ready(engine, deadline_ns);
   Upload upload(engine.settings.socket, deadline_ns, cancelled);
   std::string head = "POST " + engine.settings.prefix + "/images/load?quiet=1 HTTP/1.0\r\nHost: engine\r\n" +
-                     "Content-Type: application/x-tar\r\nContent-Length: " + std::to_string(tar_size(parts)) + "\r\n\r\n";
+                     "Content-Type: application/x-tar\r\nContent-Length: " + std::to_string(tar_size(parts)) +
+                     "\r\n\r\n";
   bool taken = upload.send(head);
   for (auto& part : parts) {
     if (!taken) break;

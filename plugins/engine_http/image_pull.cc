@@ -46,7 +46,8 @@ class PullStream : public sdk::Producer {
       co_await pull();
       if (done_) co_return Done{};
       std::string wanted = progress_.id().empty() ? image_ : progress_.id();
-      auto found = co_await engine_.call("GET", "/images/" + percent_encode(wanted) + "/json", Reactor::now_ns() + kShortNs);
+      auto found =
+          co_await engine_.call("GET", "/images/" + percent_encode(wanted) + "/json", Reactor::now_ns() + kShortNs);
       if (done_) co_return Done{};
       done_ = true;
       end(Msg::map({{"id", image_answer(found.json(), "")["id"]}}));

@@ -1,6 +1,6 @@
 // attach: to the container's own process, by way of CRI's streaming server.
-#include "plugins/runtime_containerd/cri_answer.h"
 #include "plugins/container_engine/json.h"
+#include "plugins/runtime_containerd/cri_answer.h"
 #include "plugins/runtime_containerd/runtime.h"
 #include "plugins/runtime_containerd/spdy_client.h"
 

@@ -2,8 +2,8 @@
 #include <signal.h>
 
 #include "lotse/runtime_containerd/containerd.pb.h"
-#include "plugins/runtime_containerd/cri_answer.h"
 #include "plugins/container_engine/signal_name.h"
+#include "plugins/runtime_containerd/cri_answer.h"
 #include "plugins/runtime_containerd/steps.h"
 
 namespace lotse::runtime_containerd {

@@ -9,9 +9,9 @@
 #include <string_view>
 
 #include "plugins/container_engine/co.h"
-#include "plugins/runtime_containerd/grpc_client.h"
 #include "plugins/container_engine/outcome.h"
 #include "plugins/container_engine/reactor.h"
+#include "plugins/runtime_containerd/grpc_client.h"
 #include "plugins/runtime_containerd/names.h"
 
 namespace google::protobuf {

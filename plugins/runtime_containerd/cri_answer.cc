@@ -1,7 +1,7 @@
 #include "plugins/runtime_containerd/cri_answer.h"
 
-#include "plugins/runtime_containerd/cri_request.h"
 #include "plugins/container_engine/json.h"
+#include "plugins/runtime_containerd/cri_request.h"
 
 namespace lotse::runtime_containerd {
 namespace {

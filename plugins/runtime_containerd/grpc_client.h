@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
 #include "plugins/runtime_containerd/names.h"
 
 namespace lotse::runtime_containerd {

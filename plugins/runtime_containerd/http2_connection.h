@@ -6,8 +6,8 @@
 #include <string>
 #include <unordered_map>
 
-#include "plugins/runtime_containerd/grpc_client.h"
 #include "plugins/container_engine/reactor.h"
+#include "plugins/runtime_containerd/grpc_client.h"
 
 namespace lotse::runtime_containerd {
 

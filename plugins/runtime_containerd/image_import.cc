@@ -5,10 +5,10 @@
 #include <future>
 
 #include "lotse/runtime_containerd/containerd.pb.h"
-#include "plugins/runtime_containerd/content_writer.h"
-#include "plugins/runtime_containerd/cri_answer.h"
 #include "plugins/container_engine/image_archive.h"
 #include "plugins/container_engine/json.h"
+#include "plugins/runtime_containerd/content_writer.h"
+#include "plugins/runtime_containerd/cri_answer.h"
 
 namespace lotse::runtime_containerd {
 namespace {

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "plugins/container_engine/machine.h"
-#include "plugins/runtime_containerd/settings.h"
 #include "plugins/runtime_containerd/names.h"
+#include "plugins/runtime_containerd/settings.h"
 
 namespace lotse::runtime_containerd {
 

@@ -69,8 +69,9 @@ void put_namespaces(Msg& host, const ContainerSpec& spec) {
 // Docker must not cut off what the relay has not taken yet, whatever its own configuration says: the relay frees it.
 Msg log_config(bool wanted) {
   if (!wanted) return Msg::map({{"Type", "none"}});
-  return Msg::map({{"Type", "json-file"},
-                   {"Config", Msg::map({{"max-size", "1000p"}, {"max-file", "1"}, {"compress", "false"}, {"mode", "blocking"}})}});
+  return Msg::map(
+      {{"Type", "json-file"},
+       {"Config", Msg::map({{"max-size", "1000p"}, {"max-file", "1"}, {"compress", "false"}, {"mode", "blocking"}})}});
 }
 
 Msg host_config(const ContainerSpec& spec) {
@@ -194,9 +195,9 @@ std::string DockerDialect::events_path(const std::string& owner, int64_t since) 
 
 std::optional<EngineEvent> DockerDialect::event(const Json& line) const {
   using Kind = EngineEvent::Kind;
-  static const std::map<std::string, Kind> kinds = {{"create", Kind::created},  {"start", Kind::started},
-                                                    {"die", Kind::exited},      {"destroy", Kind::removed},
-                                                    {"oom", Kind::oom},         {"exec_die", Kind::exec_exited}};
+  static const std::map<std::string, Kind> kinds = {{"create", Kind::created}, {"start", Kind::started},
+                                                    {"die", Kind::exited},     {"destroy", Kind::removed},
+                                                    {"oom", Kind::oom},        {"exec_die", Kind::exec_exited}};
   auto kind = kinds.find(line["Action"].text());
   if (line["Type"].text() != "container" || kind == kinds.end()) return std::nullopt;
   EngineEvent out;

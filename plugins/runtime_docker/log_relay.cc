@@ -15,9 +15,9 @@ namespace {
 using container_engine::Json;
 
 constexpr size_t kChunk = 256 << 10;
-constexpr size_t kLineMax = 4 << 20;       // Docker's have at most 16 KiB of text
-constexpr uint64_t kSaveEach = 64 << 10;   // what has to be counted again after a crash, at most
-constexpr uint64_t kFreeEach = 16 << 20;   // and `docker logs` still reads a log that is shorter
+constexpr size_t kLineMax = 4 << 20;      // Docker's have at most 16 KiB of text
+constexpr uint64_t kSaveEach = 64 << 10;  // what has to be counted again after a crash, at most
+constexpr uint64_t kFreeEach = 16 << 20;  // and `docker logs` still reads a log that is shorter
 constexpr int64_t kRetryNs = 1'000'000'000;
 
 std::string directory_of(const std::string& path) {

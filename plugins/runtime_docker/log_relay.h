@@ -1,10 +1,10 @@
 // Logs: what Docker's json-file driver writes, line for line into the file that Kubernetes reads, in CRI's form.
 //
 // Docker's file is the queue: it grows while lotsed is away and nothing is lost. Each of its lines becomes exactly one
-// line, so after a crash the place where to go on is found by counting: STATE_DIR/ID holds "offset inode size", a place in
-// Docker's file and the log's state when it had been reached, and whatever lines the log has beyond that size have been
-// taken from after that offset. A line that was torn by a crash is cut off and written again. What has been taken is
-// given back to the filesystem as a hole, so that a log does not take its space twice.
+// line, so after a crash the place where to go on is found by counting: STATE_DIR/ID holds "offset inode size", a place
+// in Docker's file and the log's state when it had been reached, and whatever lines the log has beyond that size have
+// been taken from after that offset. A line that was torn by a crash is cut off and written again. What has been taken
+// is given back to the filesystem as a hole, so that a log does not take its space twice.
 //
 // Threads: the reactor's.
 #pragma once

@@ -16,7 +16,8 @@ std::vector<lotse_key> Settings::keys() {
       Key::text("socket", "external: the path of Docker's socket").fallback("/run/docker.sock"),
       Key::text("dockerd", "managed: the program, as a path or a name looked up in PATH").fallback("dockerd"),
       Key::text("containerd", "managed: the program of dockerd's containerd, likewise").fallback("containerd"),
-      Key::text("storage_driver", "managed: how layers are stored; auto takes overlay2 where the kernel allows it, else vfs")
+      Key::text("storage_driver",
+                "managed: how layers are stored; auto takes overlay2 where the kernel allows it, else vfs")
           .choices("auto|overlay2|vfs|fuse-overlayfs|btrfs|zfs")
           .fallback("auto"),
       Key::text("cgroup_driver", "managed: who makes cgroups").choices("cgroupfs|systemd").fallback("cgroupfs"),
@@ -83,12 +84,13 @@ std::string containerd_toml(const Settings& s) {
   // A JSON string is a TOML string as well.
   auto quoted = [](const std::string& text) { return json_text(sdk::Msg(text)); };
   return "# Written by lotse at each start of containerd; changes are lost.\nversion = 2\nroot = " +
-         quoted(s.engine.data_dir + "/containerd-root") + "\nstate = " + quoted(s.engine.run_dir + "/containerd-state") +
+         quoted(s.engine.data_dir + "/containerd-root") +
+         "\nstate = " + quoted(s.engine.run_dir + "/containerd-state") +
          "\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.snapshotter.v1.aufs\", "
          "\"io.containerd.snapshotter.v1.devmapper\", \"io.containerd.internal.v1.tracing\", "
          "\"io.containerd.tracing.processor.v1.otlp\"]\n[grpc]\n  address = " +
-         quoted(s.containerd_socket) + "\n[plugins.\"io.containerd.internal.v1.opt\"]\n  path = " +
-         quoted(s.engine.data_dir + "/opt") + "\n";
+         quoted(s.containerd_socket) +
+         "\n[plugins.\"io.containerd.internal.v1.opt\"]\n  path = " + quoted(s.engine.data_dir + "/opt") + "\n";
 }
 
 }  // namespace lotse::runtime_docker

@@ -23,7 +23,8 @@ class FakeServer {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     memcpy(address.sun_path, socket().c_str(), socket().size());
-    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(listener_, 8) != 0) abort();
+    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(listener_, 8) != 0)
+      abort();
     thread_ = std::thread([this, connections = std::move(connections)] {
       for (auto& speak : connections) {
         int fd = accept(listener_, nullptr, nullptr);

@@ -110,7 +110,8 @@ TEST_CASE("a connection that is taken over carries bytes both ways, and our end 
   FakeServer server({[](int fd) {
     std::string head = FakeServer::read_head(fd);
     bool asked = head.find("Upgrade: tcp\r\n") != std::string::npos;
-    FakeServer::say(fd, asked ? "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\n\r\nfirst " : "HTTP/1.1 400 X\r\n\r\n");
+    FakeServer::say(fd,
+                    asked ? "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\n\r\nfirst " : "HTTP/1.1 400 X\r\n\r\n");
     std::string all;
     char c;
     while (read(fd, &c, 1) == 1) all += c;
