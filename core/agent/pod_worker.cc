@@ -1,8 +1,20 @@
 #include "core/agent/pod_worker.h"
 
 #include "core/base/log.h"
+#include "core/object/cursor.h"
 
 namespace lotse::agent {
+
+namespace {
+// Canonical text: the status stands last.
+bool same_but_status(const Object& a, const Object& b) {
+  const auto before = [](const Object& o) {
+    const std::string_view text = o.bytes().view(), status = find_raw(text, "status");
+    return status.empty() ? text : text.substr(0, static_cast<size_t>(status.data() - text.data()));
+  };
+  return before(a) == before(b);
+}
+}  // namespace
 
 PodWorker::PodWorker(PodContext& context, ObjectPtr object) : c_(context), object_(std::move(object)) {
   const auto& h = object_->header();
@@ -47,7 +59,9 @@ void PodWorker::reject(std::string reason, std::string message) {
 
 void PodWorker::update(ObjectPtr object) {
   if (object->revision() != 0 && object->revision() < object_->revision()) return;
+  const bool same = same_but_status(*object_, *object);
   object_ = std::move(object);
+  if (same) return report();  // mostly our own report, come back
   Input in = about(Input::Kind::kPod);
   in.spec = parse_pod(*object_);
   if (!c_.config.hollow) {

@@ -58,9 +58,9 @@ struct ChangeRun : std::enable_shared_from_this<ChangeRun> {
     auto current = call->server.store().get(key);
     if (!current.ok()) return done(current.status());
     const ObjectPtr before = shown(*call, *current);
-    auto wanted = how(*call, before);
-    if (!wanted.ok()) return done(wanted.status());
     const json::Value old = before->value();
+    auto wanted = how(*call, before, old);
+    if (!wanted.ok()) return done(wanted.status());
     if (auto s = prepare_change(*call, &*wanted, old); !s.ok()) return done(std::move(s));
     if (call->stored() != "services" || !call->request.subresource.empty()) return store(*std::move(wanted), old, *current, nullptr);
     auto self = shared_from_this();

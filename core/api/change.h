@@ -17,7 +17,7 @@ void commit(const CallPtr& call, store::Write write, Stored done);
 
 // What a change makes of the stored object: the new document, or why not. It is asked again, with the object as it is by then, when somebody
 // else was quicker and `retry` is set.
-using Change = std::function<Result<json::Value>(Call& call, const ObjectPtr& current)>;
+using Change = std::function<Result<json::Value>(Call& call, const ObjectPtr& current, const json::Value& old)>;  // old: the same, read
 using Changed = std::function<void(Result<ObjectPtr>)>;
 // Reads, changes, admits, validates, stores; no-ops are not stored; an object that was waiting for its last finalizer goes.
 void change(const CallPtr& call, const store::Key& key, bool retry, Change how, Changed done);

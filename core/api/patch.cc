@@ -47,8 +47,7 @@ Result<json::Value> apply(const Patch& patch, const schema::TypeInfo& type, json
 void patch(const CallPtr& call) {
   auto patch = read_patch(*call);
   if (!patch.ok()) return call->fail(patch.status());
-  auto how = [patch = *std::move(patch)](Call& c, const ObjectPtr& current) -> Result<json::Value> {
-    const json::Value old = current->value();
+  auto how = [patch = *std::move(patch)](Call& c, const ObjectPtr& current, const json::Value& old) -> Result<json::Value> {
     LOTSE_TRY(json::Value object, apply(patch, *c.resource->type, old));
     if (!object.is_object()) return Status(Reason::kInvalid, "the patch leaves no object");
     const json::Value& metadata = std::as_const(object)["metadata"];

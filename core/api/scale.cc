@@ -37,11 +37,11 @@ Result<int64_t> replicas_of(const json::Value& scale, std::string_view name) {
 }
 
 void set_scale(const CallPtr& call, std::function<Result<json::Value>(const json::Value&)> how, bool retry) {
-  auto set = [how](Call& c, const ObjectPtr& current) -> Result<json::Value> {
+  auto set = [how](Call& c, const ObjectPtr& current, const json::Value& old) -> Result<json::Value> {
     LOTSE_TRY(const json::Value wanted, how(scale_of(current)));
     LOTSE_CHECK_OK(check_preconditions(c, wanted["metadata"], current));
     LOTSE_TRY(const int64_t replicas, replicas_of(wanted, current->header().name));
-    json::Value object = current->value();
+    json::Value object = old;
     object["spec"].set("replicas", replicas);
     return object;
   };

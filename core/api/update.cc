@@ -52,9 +52,8 @@ void update(const CallPtr& call) {
     return call->fail(invalid(*call, call->request.name,
                               {{"metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0: must be specified for an update"}}));
   }
-  auto how = [body = *std::move(body), duplicates](Call& c, const ObjectPtr& current) -> Result<json::Value> {
+  auto how = [body = *std::move(body), duplicates](Call& c, const ObjectPtr& current, const json::Value& old) -> Result<json::Value> {
     json::Value object = body;
-    const json::Value old = current->value();
     c.warnings.clear();
     LOTSE_CHECK_OK(take_object(c, &object, &old, duplicates));
     LOTSE_CHECK_OK(check_preconditions(c, std::as_const(object)["metadata"], current));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/control/action.h"
+#include "core/object/cursor.h"
 
 namespace lotse::control {
 namespace {
@@ -38,10 +39,14 @@ ServicePod make(const ObjectPtr& object, const json::Value& pod, const json::Val
                            std::string(p["appProtocol"].str()), *number});
   return out;
 }
+
+bool spec_has_endpoints(const json::Value& spec) {
+  return !spec["selector"].empty() && spec["type"].str() != "ExternalName";
+}
 }  // namespace
 
 bool has_endpoints(const json::Value& service) {
-  return !service["spec"]["selector"].empty() && service["spec"]["type"].str() != "ExternalName";
+  return spec_has_endpoints(service["spec"]);
 }
 
 std::vector<ServicePod> pods_of_service(const Object& service, const json::Value& value, const View& view) {
@@ -60,9 +65,9 @@ std::vector<ServicePod> pods_of_service(const Object& service, const json::Value
 std::vector<std::string> services_of_pod(const store::Event& event, const View& view) {
   std::vector<std::string> keys;
   for (const ObjectPtr& service : view.list(kServices.name(), event.key.ns, LabelSelector::everything())) {
-    const json::Value v = service->value();
-    if (!has_endpoints(v)) continue;
-    LabelSelector selector = LabelSelector::from_map(v["spec"]["selector"]);
+    auto spec = json::parse(find_raw(service->bytes(), "spec"));
+    if (!spec.ok() || !spec_has_endpoints(*spec)) continue;
+    LabelSelector selector = LabelSelector::from_map(std::as_const(*spec)["selector"]);
     if ((event.object && selector.matches(event.object->header().labels)) ||
         (event.previous && selector.matches(event.previous->header().labels)))
       keys.push_back(key_of(*service));

@@ -3,6 +3,7 @@
 #include "core/control/action.h"
 #include "core/control/conditions.h"
 #include "core/control/pods.h"
+#include "core/object/cursor.h"
 
 namespace lotse::control {
 namespace {
@@ -57,7 +58,7 @@ std::vector<std::string> PodGarbageCollector::keys(const store::Event& event, co
   }
   if (event.type == store::Event::Type::kDeleted) return {};
   const ObjectHeader& h = event.object->header();
-  if (pod_facts(*event.object).finished()) {
+  if (const auto phase = find_raw(event.object->bytes(), "status.phase"); phase == "\"Succeeded\"" || phase == "\"Failed\"") {
     terminated_.insert({h.created, key});
     terminated_since_[key] = h.created;
     if (terminated_.size() > terminated_max_) keys.push_back(kTerminated);

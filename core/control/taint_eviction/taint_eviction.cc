@@ -5,14 +5,16 @@
 
 #include "core/control/action.h"
 #include "core/control/conditions.h"
+#include "core/object/cursor.h"
 
 namespace lotse::control {
 namespace {
 std::vector<json::Value> evicting(const ObjectPtr& node) {
   std::vector<json::Value> out;
   if (!node) return out;
-  const json::Value v = node->value();
-  for (const json::Value& t : v["spec"]["taints"].items())
+  const auto taints = json::parse(find_raw(node->bytes(), "spec.taints"));
+  if (!taints.ok()) return out;
+  for (const json::Value& t : taints->items())
     if (t["effect"].str() == "NoExecute") out.push_back(t);
   return out;
 }
@@ -76,8 +78,9 @@ Outcome TaintEvictionController::reconcile(const std::string& key, const View& v
     waiting_.erase(key);
     return out;
   }
-  const json::Value v = pod->value();
   std::vector<json::Value> taints = evicting(view.get(kNodes.name(), "", pod->header().node_name));
+  if (taints.empty() && !waiting_.contains(key)) return out;
+  const json::Value v = pod->value();
   std::optional<Duration> may_stay = taints.empty() ? std::nullopt : stay(v, taints);
   if (!may_stay) {
     if (waiting_.erase(key))
