@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "core/agent/deferred_stream.h"
+#include "core/base/gate.h"
 
 namespace lotse::agent {
 namespace {
@@ -43,6 +44,8 @@ struct PluginRuntime::State : std::enable_shared_from_this<State> {
   std::deque<std::function<void()>> queue;
   bool waiting = false;  // a timer is set to try again
   Handle timer;          // [loop]
+  Gate gate;             // to the plugin: jobs on the pool may come later than its end
+  plugin::Cancel cancel;
 
   State(const plugin::RuntimePlugin& p, Loop& l, WorkerPool& w) : plugin(p), loop(l), pool(w) {}
 
@@ -86,18 +89,30 @@ struct PluginRuntime::State : std::enable_shared_from_this<State> {
       left = queue.size();
     }
     if (left > 0) kick();
-    work();
+    if (const auto inside = gate.enter()) work();
+  }
+
+  // Calls under way are asked to end and waited for; the rest is dropped.
+  void close() {
+    std::deque<std::function<void()>> dropped;
+    {
+      std::lock_guard lock(mutex);
+      dropped.swap(queue);
+    }
+    cancel.cancel();
+    gate.close();
   }
 };
 
 PluginRuntime::PluginRuntime(const plugin::RuntimePlugin& plugin, Loop& loop, WorkerPool& pool) : state_(std::make_shared<State>(plugin, loop, pool)) {}
-PluginRuntime::~PluginRuntime() = default;
+PluginRuntime::~PluginRuntime() { state_->close(); }
 
 void PluginRuntime::call(Call call, MsgValue request, Duration timeout, Answer answer) {
   auto shared = std::make_shared<Answer>(std::move(answer));
   bool taken = state_->run([state = state_, call, request = request.encode(), timeout, shared] {
     plugin::CallOptions options;
     options.timeout = timeout;
+    options.cancel = state->cancel;
     state->plugin.call(slot(call), request, options, [shared](Status status, Bytes payload) {
       if (!status.ok()) return (*shared)(status);
       (*shared)(payload.empty() ? Result<MsgValue>(MsgValue::map()) : MsgValue::parse(payload));

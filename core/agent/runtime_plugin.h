@@ -11,7 +11,8 @@ namespace lotse::agent {
 
 class PluginRuntime : public Runtime {
  public:
-  // REQUIRES: plugin, loop and pool outlive it and every call made through it.
+  // REQUIRES: plugin outlives it, loop and pool outlive every call made through it. The destructor waits for functions of the plugin that
+  // are running, so it is not called on the loop; answers that come later are the plugin's affair.
   PluginRuntime(const plugin::RuntimePlugin& plugin, Loop& loop, WorkerPool& pool);
   ~PluginRuntime() override;
   void call(Call call, MsgValue request, Duration timeout, Answer answer) override;

@@ -69,6 +69,8 @@ class Master : public api::Nodes {
   // Binds; fails in a sentence that names the address. on_ping: [bus loop] a node was heard.
   static Result<std::unique_ptr<Master>> start(Context& context, Config config, api::Handler& handler, std::shared_ptr<Registry> registry,
                                                std::function<void(const std::string& node)> on_ping);
+  // [any but the bus loop] All sessions end, with what runs over them, and none begins.
+  virtual void close() = 0;
   virtual std::vector<std::string> nodes() const = 0;   // with a session
   virtual std::string endpoint() const = 0;             // as bound ("tcp://0.0.0.0:41234")
 };
@@ -101,6 +103,8 @@ class Worker : public api::Handler {
   static std::unique_ptr<Worker> start(Context& context, Config config, Mux::Acceptor calls, Events events);
   // [any thread] Other masters from now on: the next try is made at once.
   virtual void set_masters(std::vector<MasterAddress> masters) = 0;
+  // [any but the bus loop] The session is over and none begins: no callback comes afterwards, requests are answered as without a session.
+  virtual void close() = 0;
 };
 
 // The join, once: blocks until it is answered or the deadline has passed. The result is the cluster's settings and masters.

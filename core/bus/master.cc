@@ -77,6 +77,9 @@ class BusMaster : public Master, public std::enable_shared_from_this<BusMaster> 
     return out;
   }
   std::string endpoint() const override { return endpoint_; }
+  void close() override {
+    run_on(loop_, [this] { end(); });
+  }
 
  private:
   struct Session {
@@ -274,10 +277,9 @@ class BusMaster : public Master, public std::enable_shared_from_this<BusMaster> 
 // The owner's handle: what ends the master on its own loop.
 class MasterHandle : public Master {
  public:
-  MasterHandle(Context& context, std::shared_ptr<BusMaster> master) : context_(context), master_(std::move(master)) {}
-  ~MasterHandle() override {
-    run_on(context_.loop(), [&] { master_->end(); });
-  }
+  explicit MasterHandle(std::shared_ptr<BusMaster> master) : master_(std::move(master)) {}
+  ~MasterHandle() override { close(); }
+  void close() override { master_->close(); }
   Result<StreamPtr> open(const std::string& node, std::string_view kind, Bytes arguments, SinkPtr sink) override {
     return master_->open(node, kind, std::move(arguments), std::move(sink));
   }
@@ -286,7 +288,6 @@ class MasterHandle : public Master {
   std::string endpoint() const override { return master_->endpoint(); }
 
  private:
-  Context& context_;
   std::shared_ptr<BusMaster> master_;
 };
 
@@ -295,7 +296,7 @@ class MasterHandle : public Master {
 Result<std::unique_ptr<Master>> Master::start(Context& context, Config config, api::Handler& handler, std::shared_ptr<Registry> registry,
                                               std::function<void(const std::string&)> on_ping) {
   auto master = std::make_shared<BusMaster>(context, std::move(config), handler, std::move(registry), std::move(on_ping));
-  auto handle = std::make_unique<MasterHandle>(context, master);
+  auto handle = std::make_unique<MasterHandle>(master);
   Status status;
   run_on(context.loop(), [&] { status = master->begin(); });
   if (!status.ok()) return status;

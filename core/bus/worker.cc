@@ -224,7 +224,8 @@ class BusWorker : public std::enable_shared_from_this<BusWorker> {
 class WorkerHandle : public Worker {
  public:
   WorkerHandle(Context& context, std::shared_ptr<BusWorker> worker) : context_(context), worker_(std::move(worker)) {}
-  ~WorkerHandle() override {
+  ~WorkerHandle() override { close(); }
+  void close() override {
     run_on(context_.loop(), [&] { worker_->end(); });
     run_on(context_.loop(), [] {});  // the socket has been closed by now
   }

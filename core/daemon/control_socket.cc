@@ -11,6 +11,7 @@
 #include "core/base/file.h"
 #include "core/base/frame_io.h"
 #include "core/base/log.h"
+#include "core/base/run_on.h"
 
 namespace lotse::daemon {
 namespace {
@@ -59,16 +60,22 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
     return watch ? Status() : errno_status("watch", path, errno);
   }
 
+  // [loop]
   void stop() {
     watch.reset();
     if (listener >= 0) ::close(std::exchange(listener, -1));
     ::unlink(path.c_str());
     clients.clear();
     ending = true;
+  }
+
+  // Not with the loop standing still: handlers may need it.
+  void wait() {
     std::unique_lock lock(mutex);
     idle.wait(lock, [this] { return running == 0; });
   }
 
+  Loop& loop;
   std::map<std::string, ControlHandler> handlers;
 
  private:
@@ -198,7 +205,6 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
     return running;
   }
 
-  Loop& loop;
   WorkerPool& workers;
   std::string path;
   Limits limits;
@@ -220,7 +226,8 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(Loop& loop, WorkerP
 
 ControlSocket::ControlSocket(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ControlSocket::~ControlSocket() {
-  impl_->stop();
+  run_on(impl_->loop, [this] { impl_->stop(); });
+  impl_->wait();
 }
 void ControlSocket::handle(const std::string& command, ControlHandler handler) {
   impl_->handlers[command] = std::move(handler);

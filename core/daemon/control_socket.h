@@ -38,7 +38,7 @@ class ControlSocket {
   static Result<std::unique_ptr<ControlSocket>> listen(Loop& loop, WorkerPool& workers, const std::string& path) {
     return listen(loop, workers, path, Limits());
   }
-  // [loop] Takes the socket away and waits for the handlers that run; they see gone().
+  // [loop or not] Takes the socket away and waits for the handlers that run; they see gone(). Those that need the loop end only when this is called off it.
   ~ControlSocket();
   // [loop] What does not have a handler is answered with a sentence.
   void handle(const std::string& command, ControlHandler handler);

@@ -53,11 +53,12 @@ class RunningDaemon : public Daemon {
   explicit RunningDaemon(config::Config config) : config_(std::move(config)) {}
 
   ~RunningDaemon() override {
-    run_on(loop_.loop(), [&] {
-      control_.reset();
-      watchdog_.reset();
-    });
-    faults_to_ = nullptr;
+    control_.reset();
+    run_on(loop_.loop(), [&] { watchdog_.reset(); });
+    {
+      std::lock_guard lock(faults_mutex_);
+      faults_to_ = nullptr;
+    }
     worker_.reset();
     master_.reset();
     base_.reset();
@@ -77,7 +78,8 @@ class RunningDaemon : public Daemon {
     options.data_dir = config_.daemon.data_dir;
     options.node_name = config_.daemon.node_name;
     options.fault = [this](const std::string& plugin, const std::string& id, const std::string& reason, const std::string& message) {
-      if (Worker* worker = faults_to_.load()) worker->fault(plugin, id, reason, message);
+      std::lock_guard lock(faults_mutex_);
+      if (faults_to_) faults_to_->fault(plugin, id, reason, message);
     };
     host_ = std::make_unique<plugin::Host>(loop_.loop(), pool_, options);
     base_ = std::make_unique<Base>(Base{config_, loop_.loop(), pool_, bus_, *plugins_, *host_, std::string(kKubernetesVersion) + "+lotse." + LOTSE_VERSION, address});
@@ -86,6 +88,7 @@ class RunningDaemon : public Daemon {
     }
     if (config_.is_worker()) {
       LOTSE_TRY(worker_, Worker::start(*base_, master_.get()));
+      std::lock_guard lock(faults_mutex_);
       faults_to_ = worker_.get();
     }
     return run_on(loop_.loop(), [&]() -> Status {
@@ -107,7 +110,8 @@ class RunningDaemon : public Daemon {
   std::unique_ptr<Base> base_;
   std::unique_ptr<Master> master_;
   std::unique_ptr<Worker> worker_;
-  std::atomic<Worker*> faults_to_{nullptr};
+  std::mutex faults_mutex_;
+  Worker* faults_to_ = nullptr;  // as long as it can be told
   std::unique_ptr<ControlSocket> control_;
   std::optional<Watchdog> watchdog_;
 };

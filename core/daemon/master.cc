@@ -26,30 +26,35 @@ class RunningMaster : public Master {
  public:
   explicit RunningMaster(Base& base) : base_(base), pki_(base.dir() + "/pki") {}
 
+  // From the outside in: nobody may ask any more, then nothing is under way, then nobody is there. Requests that are in the server hold
+  // it, the store and the bus: each of these goes only when the loop has worked off what was posted about them.
   ~RunningMaster() override {
     run_on(base_.loop, [&] {
       if (scheduler_) scheduler_->stop();
       if (runner_) runner_->stop();
+      if (leases_) leases_->end();
       if (tls_) tls_->end();
     });
+    if (bus_) bus_->close();  // logs and execs that go over it end, and with them what transports would wait for
     for (auto& t : transports_) drain(*t);
     transports_.clear();
+    if (server_) server_->set_nodes(nullptr);
+    settle();
     bus_.reset();
+    if (store_ && !store_->close(kDrainMax)) log::warn("daemon.commits_lost", "the store did not answer all changes in time");
+    settle();
     run_on(base_.loop, [&] {
-      if (leases_) leases_->end();
       runner_.reset();
       scheduler_.reset();
+      leases_.reset();
     });
     policy_thread_.reset();
     policies_.clear();
-    if (server_) server_->set_nodes(nullptr);
     transport_host_.reset();
     registry_.reset();
-    run_on(base_.loop, [&] {
-      server_.reset();
-      leases_.reset();
-      store_.reset();
-    });
+    run_on(base_.loop, [&] { server_.reset(); });
+    settle();
+    run_on(base_.loop, [&] { store_.reset(); });
     state_.reset();
   }
 
@@ -92,6 +97,11 @@ class RunningMaster : public Master {
   store::Store& store() override { return *store_; }
 
  private:
+  // What is posted may post once more: an answer, and what its receiver does about it.
+  void settle() {
+    for (int turn = 0; turn < 4; ++turn) run_on(base_.loop, [] {});
+  }
+
   Status bootstrap() {
     auto result = std::make_shared<Status>(Reason::kTimeout, "the first objects were not stored in time");
     wait_for(base_.loop, kBootstrapMax, [&](std::function<void()> done) {

@@ -32,6 +32,7 @@ struct Node {
   std::unique_ptr<agent::Agent> agent;
   std::unique_ptr<bus::Worker> session;
   std::unique_ptr<api::Client> client;
+  std::atomic<agent::Agent*> open_to{nullptr};  // for the bus's thread, once the agent is there
   std::atomic<bool> connected{false};
 };
 
@@ -43,9 +44,12 @@ class RunningWorker : public Worker {
     wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { wiring_ ? wiring_->stop(done) : done(); });
     wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { stop_agents(0, done); });
     if (membership_) membership_->close();
-    for (auto& n : nodes_) n->session.reset();
+    // Agents use their sessions and sessions call their agents: first nothing comes in any more, then the agent goes, then the session.
+    for (auto& n : nodes_)
+      if (n->session) n->session->close();
     std::vector<std::unique_ptr<Node>> ending;
     run_on(base_.loop, [&] {
+      alive_.reset();
       wiring_.reset();
       checkpoint_.reset();
       for (auto& n : nodes_) n->agent.reset(), n->client.reset();
@@ -124,8 +128,8 @@ class RunningWorker : public Worker {
     return {};
   }
   void fault(const std::string& plugin, const std::string& id, const std::string& reason, const std::string& message) override {
-    base_.loop.post([this, plugin, id, reason, message] {
-      if (nodes_.empty()) return;
+    base_.loop.post([this, alive = std::weak_ptr<bool>(alive_), plugin, id, reason, message] {
+      if (alive.expired() || nodes_.empty() || !nodes_[0]->agent) return;
       if (reason.empty()) nodes_[0]->agent->clear_fault(plugin + "/" + id);
       else nodes_[0]->agent->raise_fault(plugin + "/" + id, reason, message);
     });
@@ -207,12 +211,15 @@ class RunningWorker : public Worker {
     };
     n->session = bus::Worker::start(
         base_.bus, c,
-        [n](const std::string& kind, Bytes arguments, SinkPtr sink) {
-          return n->agent->open(kind, arguments.view(), std::move(sink));
+        [n](const std::string& kind, Bytes arguments, SinkPtr sink) -> Result<StreamPtr> {
+          agent::Agent* agent = n->open_to;
+          if (!agent) return Status(Reason::kServiceUnavailable, "the node is starting");
+          return agent->open(kind, arguments.view(), std::move(sink));
         },
         std::move(events));
     n->client = std::make_unique<api::Client>(*n->session, base_.loop, nullptr, "lotse-agent/" + base_.version);
     n->agent = std::make_unique<agent::Agent>(agent_config(n->name), *n->client, *n->adapter, base_.loop, base_.pool);
+    n->open_to = n->agent.get();
   }
 
   network::Wiring::Config wiring_config() const {
@@ -259,6 +266,7 @@ class RunningWorker : public Worker {
   std::vector<std::unique_ptr<Node>> nodes_;
   std::unique_ptr<network::Wiring> wiring_;
   std::unique_ptr<agent::Checkpoint> checkpoint_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // [loop] ends it
 };
 
 }  // namespace

@@ -88,7 +88,9 @@ Result<const lotse_plugin*> load_library(const Found& found) {
   const lotse_plugin* entry = nullptr;
   try {
     namespace dll = boost::dll;
-    auto* library = new dll::shared_library(found.path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
+    static auto* loaded = new std::vector<std::unique_ptr<dll::shared_library>>();  // never unloaded, not at exit either
+    loaded->push_back(std::make_unique<dll::shared_library>(found.path, dll::load_mode::rtld_now | dll::load_mode::rtld_local));
+    const dll::shared_library* library = loaded->back().get();
     if (!library->has(LOTSE_PLUGIN_ENTRY_SYMBOL)) {
       return refuse(found, "it does not export the symbol " LOTSE_PLUGIN_ENTRY_SYMBOL);
     }

@@ -23,7 +23,7 @@ Status StoreImpl::restore(int fd) {
     std::lock_guard lock(feed_mutex_);
     old = std::exchange(feed_, nullptr);
   }
-  if (old) old->cancel();
+  if (old) old->finish();  // what it still brings is of before
   const uint64_t own_offset = offset_.load();
   Status status = backend_.restore(fd, given > own_offset ? given - own_offset + 1 : 1);
   const bool replaced = status.ok();

@@ -27,6 +27,7 @@ Status check_write(const Write& write) {
 struct StoreImpl::Sent {
   StoreImpl* store;
   Batch batch;
+  std::shared_ptr<Gate> gate;
 };
 
 // Revisions that the backend has never given cannot match: they must not turn into "must not exist" or "any".
@@ -36,29 +37,47 @@ uint64_t StoreImpl::to_backend(uint64_t outward) const {
   return outward > offset ? outward - offset : UINT64_MAX - 1;
 }
 
-void StoreImpl::commit(Write write, Done done) {
-  if (auto status = check_write(write); !status.ok()) return done(std::move(status));
-  {
-    std::lock_guard lock(commit_mutex_);
-    if (restoring_) {
-      return done(Status(Reason::kServiceUnavailable, "the store is being restored from a backup"));
-    }
-    if (under_way_ >= kUnderWayMax) {
-      Status busy(Reason::kTooManyRequests, "too many changes are waiting for the store");
-      busy.retry_after_s = 1;
-      return done(std::move(busy));
-    }
-    ++under_way_;
+// Whether one more may be under way; it is counted then.
+Status StoreImpl::admit() {
+  std::lock_guard lock(commit_mutex_);
+  if (closing_) return {Reason::kServiceUnavailable, "the store is being closed"};
+  if (restoring_) return {Reason::kServiceUnavailable, "the store is being restored from a backup"};
+  if (under_way_ >= kUnderWayMax) {
+    Status busy(Reason::kTooManyRequests, "too many changes are waiting for the store");
+    busy.retry_after_s = 1;
+    return busy;
   }
+  ++under_way_;
+  return {};
+}
+
+void StoreImpl::commit(Write write, Done done) {
+  Status status = check_write(write);
+  if (status.ok()) status = admit();
+  if (!status.ok()) return done(std::move(status));
   auto pending = std::make_unique<Pending>();
   pending->write = std::move(write);
-  pending->done = std::move(done);
+  pending->done = [this, done = std::move(done)](Result<Committed> result) {
+    done(std::move(result));
+    one_less();
+  };
   auto missing = unnumbered(pending->write);
   if (missing.empty()) {
     enqueue(std::move(pending));
   } else {
     number(std::move(missing), std::move(pending));
   }
+}
+
+void StoreImpl::one_less() {
+  std::lock_guard lock(commit_mutex_);
+  if (--under_way_ == 0) all_answered_.notify_all();
+}
+
+bool StoreImpl::close(Duration timeout) {
+  std::unique_lock lock(commit_mutex_);
+  closing_ = true;
+  return all_answered_.wait_for(lock, timeout, [this] { return under_way_ == 0; });
 }
 
 // Whoever finds nobody sending sends for all that comes meanwhile.
@@ -85,7 +104,7 @@ void StoreImpl::enqueue(std::unique_ptr<Pending> pending) {
 }
 
 void StoreImpl::send(Batch batch) {
-  auto sent = std::make_unique<Sent>(Sent{this, std::move(batch)});
+  auto sent = std::make_unique<Sent>(Sent{this, std::move(batch), gate_});
   std::vector<lotse_state_op> ops(sent->batch.size());
   std::vector<std::vector<lotse_state_guard>> guards(sent->batch.size());
   for (size_t i = 0; i < ops.size(); ++i) {
@@ -107,6 +126,8 @@ void StoreImpl::send(Batch batch) {
   }
   const auto done = [](void* ctx, const lotse_state_outcome* outcomes, size_t count) {
     const std::unique_ptr<Sent> back(static_cast<Sent*>(ctx));
+    const auto inside = back->gate->enter();
+    if (!inside) return;
     const auto* at = reinterpret_cast<const char*>(outcomes);
     for (size_t i = 0; i < back->batch.size(); ++i) {
       lotse_state_outcome outcome{};
@@ -120,10 +141,6 @@ void StoreImpl::send(Batch batch) {
 }
 
 void StoreImpl::answered(Pending& p, const lotse_state_outcome& outcome) {
-  {
-    std::lock_guard lock(commit_mutex_);
-    --under_way_;
-  }
   if (outcome.code == LOTSE_UNKNOWN || outcome.code == LOTSE_DEADLINE) return clear_up(p);
   if (outcome.code == LOTSE_OK && outcome.revision != 0) {
     note_change();
@@ -190,7 +207,9 @@ Status StoreImpl::refused(const Pending& p, const lotse_state_outcome& outcome) 
 // Nobody knows whether it took place: what the key holds tells.
 void StoreImpl::clear_up(Pending& p) {
   auto shared = std::make_shared<Pending>(std::move(p));
-  const auto look = [this, shared] {
+  const auto look = [this, shared, gate = gate_] {
+    const auto inside = gate->enter();
+    if (!inside) return;
     std::string value;
     uint64_t revision = 0;
     const auto found = backend_.read(shared->key, &value, &revision);

@@ -32,7 +32,9 @@ void StoreImpl::compaction_due() {
     compaction_armed_ = false;
     mark = outward(compaction_mark_);
   }
-  const auto work = [this, mark] {
+  const auto work = [this, mark, gate = gate_] {
+    const auto inside = gate->enter();
+    if (!inside) return;
     if (auto status = compact(mark); !status.ok()) log::warn("store.not_compacted", status.message);
   };
   if (!options_.pool || !options_.pool->submit(work)) work();

@@ -41,6 +41,7 @@ StoreImpl::~StoreImpl() {
     feed = std::exchange(feed_, nullptr);
   }
   if (feed) feed->finish();
+  gate_->close();
   if (options_.loop && !options_.loop->on_loop()) {
     // A timer is touched on its loop only.
     options_.loop->post([timer = compaction_timer_] { timer->reset(); });

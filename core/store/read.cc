@@ -150,9 +150,9 @@ Result<std::shared_ptr<BackendWatch>> StoreImpl::follow(const WatchQuery& query,
     const uint16_t number = resources_.number(query.resource);
     if (number != 0) range = object_range(number, query.ns);  // else its first object is yet to come
   }
-  const std::weak_ptr<bool> alive = alive_;
-  const auto items = [this, alive, on_changes = std::move(on_changes)](const lotse_state_events& events, size_t size) {
-    if (alive.expired()) return;
+  const auto items = [this, gate = gate_, on_changes = std::move(on_changes)](const lotse_state_events& events, size_t size) {
+    const auto inside = gate->enter();
+    if (!inside) return;
     std::vector<EventPtr> batch;
     const auto* at = reinterpret_cast<const char*>(events.events);
     for (size_t i = 0; i < events.count; ++i, at += events.events[0].size) {

@@ -7,6 +7,7 @@ namespace {
 
 struct TableWrite {
   std::function<void(const lotse_state_outcome&)> done;
+  std::shared_ptr<Gate> gate;
 };
 
 }  // namespace
@@ -47,10 +48,10 @@ void StoreImpl::write_numbers() {
   auto* ctx = new TableWrite{[this, text](const lotse_state_outcome& outcome) {
     if (outcome.code == LOTSE_OK) (void)resources_.load(text, outcome.revision);
     numbers_written(outcome);
-  }};
+  }, gate_};
   const auto done = [](void* c, const lotse_state_outcome* outcomes, size_t) {
     const std::unique_ptr<TableWrite> write(static_cast<TableWrite*>(c));
-    write->done(outcomes[0]);
+    if (const auto inside = write->gate->enter()) write->done(outcomes[0]);
   };
   backend_->commit(backend_.self(), &op, 1, done, ctx);
 }
@@ -86,10 +87,6 @@ void StoreImpl::numbers_written(const lotse_state_outcome& outcome) {
     if (unnumbered(p->write).empty()) {
       enqueue(std::move(p));
     } else {
-      {
-        std::lock_guard lock(commit_mutex_);
-        --under_way_;
-      }
       p->done(failed);
     }
   }

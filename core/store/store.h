@@ -128,6 +128,9 @@ class Store {
   // kAlreadyExists (expected 0), kNotFound (expected a revision, but it is gone), kConflict with group "guard" (a guard),
   // kInsufficientStorage, kServiceUnavailable, kTooManyRequests (queue full). An unknown outcome is cleared up here.
   virtual void commit(Write write, std::function<void(Result<Committed>)> done) = 0;
+  // The end is near: new commits are refused with kServiceUnavailable, those under way are waited for, so that each is answered while
+  // whoever asked is still there. false: some were not within the time; what is not answered by the destructor never is. Not on the loop.
+  virtual bool close(Duration timeout) = 0;
   virtual Result<ObjectPtr> get(const Key& key) = 0;  // kNotFound
   virtual bool exists(const Key& key) = 0;            // from the index
   virtual Result<ListPage> list(const ListQuery& query) = 0;  // kExpired

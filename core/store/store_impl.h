@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 
+#include "core/base/gate.h"
 #include "core/store/backend.h"
 #include "core/store/cursor.h"
 #include "core/store/index.h"
@@ -34,6 +35,7 @@ class StoreImpl : public Store, public Source {
   Status open();
 
   void commit(Write write, std::function<void(Result<Committed>)> done) override;
+  bool close(Duration timeout) override;
   Result<ObjectPtr> get(const Key& key) override;
   bool exists(const Key& key) override;
   Result<ListPage> list(const ListQuery& query) override;
@@ -71,6 +73,8 @@ class StoreImpl : public Store, public Source {
   Result<Committed> committed(const Pending& pending, uint64_t revision);
   Status refused(const Pending& pending, const lotse_state_outcome& outcome) const;
   void clear_up(Pending& pending);
+  Status admit();
+  void one_less();
   uint64_t to_backend(uint64_t outward) const;
   uint64_t outward(uint64_t backend) const { return backend + offset_.load(std::memory_order_relaxed); }
   // resources.cc
@@ -113,8 +117,9 @@ class StoreImpl : public Store, public Source {
 
   std::mutex commit_mutex_;
   Batch queue_;
-  bool sending_ = false, restoring_ = false;
-  size_t under_way_ = 0;
+  bool sending_ = false, restoring_ = false, closing_ = false;
+  size_t under_way_ = 0;  // not answered yet
+  std::condition_variable all_answered_;
 
   std::mutex number_mutex_;
   std::vector<std::string> numbering_;                   // resources that wait for a number
@@ -132,7 +137,8 @@ class StoreImpl : public Store, public Source {
   bool compaction_armed_ = false;
   uint64_t compaction_mark_ = 0;  // backend revision at the time of arming
   std::shared_ptr<Handle> compaction_timer_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);      // for what happens on the loop
+  const std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();     // for the backend's threads and the pool
 };
 
 }  // namespace lotse::store

@@ -64,6 +64,21 @@ TEST_CASE_METHOD(StoreFixture, "An answer waits until the ring has the change") 
   CHECK(answered);
 }
 
+TEST_CASE_METHOD(StoreFixture, "A store that is being closed answers what is under way and takes nothing new") {
+  REQUIRE(put(config("a", "first", "1")).ok());
+  state.hold_events();
+  bool answered = false;
+  Write w;
+  w.key = key("a", "x");
+  w.object = config("a", "x", "1");
+  store->commit(w, [&](Result<Committed> r) { answered = r.ok(); });
+  CHECK_FALSE(store->close(Duration(0)));
+  CHECK(put(config("a", "y", "1")).status().reason == Reason::kServiceUnavailable);
+  state.release_events();
+  CHECK(store->close(std::chrono::seconds(10)));
+  CHECK(answered);
+}
+
 TEST_CASE_METHOD(StoreFixture, "After an unknown outcome the key tells what happened") {
   REQUIRE(put(config("a", "first", "1")).ok());
   state.fail_with = LOTSE_UNKNOWN;
