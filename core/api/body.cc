@@ -15,7 +15,8 @@ std::string quote(std::string_view s) { return "\"" + std::string(s) + "\""; }
 
 Status check_kind(const Call& call, json::Value* object) {
   if (!object->is_object()) return {Reason::kBadRequest, "the body of the request must be an object"};
-  const std::string_view version = (*object)["apiVersion"].str(), kind = (*object)["kind"].str();
+  const json::Value& given = *object;  // asked as const: what is missing must not be put in, which moves the rest
+  const std::string_view version = given["apiVersion"].str(), kind = given["kind"].str();
   const std::string expected = call.resource->api_version();
   if (!version.empty() && version != expected) {
     return {Reason::kBadRequest, "the API version in the data (" + std::string(version) +
