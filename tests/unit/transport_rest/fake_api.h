@@ -22,8 +22,19 @@ struct FakeExecutor : Executor {
   }
 };
 
-// A host that answers with what it is told to, and keeps one stream.
+// A host that answers with what it is told to, and keeps one stream. As every host it answers each request and ends each stream in the
+// end; it is to be destroyed after who asked it, and the executor after both.
 struct FakeApi {
+  ~FakeApi() {
+    for (const lotse_api_reply& late_one : unanswered) {
+      lotse_api_response gone{};
+      gone.size = sizeof gone;
+      gone.status = 503;
+      late_one.respond(late_one.ctx, &gone, 1);
+    }
+    for (const auto& stream : opened)
+      if (!stream->released) stream->sink.on_end(stream->sink.ctx, LOTSE_CANCELLED, {});
+  }
   lotse_host_api table{sizeof table, 0, this, submit, cancel, open};
   uint32_t verb = 0;
   std::string body = "{}", seen;
@@ -37,8 +48,17 @@ struct FakeApi {
   uint32_t status = 200, upgrade = LOTSE_UPGRADE_NONE;
   std::vector<lotse_pair> headers;
   int requests = 0;
+  std::vector<lotse_api_reply> unanswered;
+  struct Opened {
+    FakeApi* api;
+    lotse_stream_sink sink;
+    bool released = false;
+  };
+  static FakeApi& of(void* stream) { return *static_cast<Opened*>(stream)->api; }
+  std::vector<std::unique_ptr<Opened>> opened;
 
   void respond() {
+    std::erase_if(unanswered, [this](const lotse_api_reply& r) { return r.ctx == reply.ctx; });
     part = sdk::bytes(body);
     lotse_api_response response{};
     response.size = sizeof response;
@@ -63,19 +83,22 @@ struct FakeApi {
     }
     if (request->body.release) request->body.release(request->body.ctx);
     api->reply = *reply;
+    api->unanswered.push_back(*reply);
     if (!api->late) api->respond();
     return 1;
   }
   static void cancel(void* self, uint64_t) { static_cast<FakeApi*>(self)->cancelled = true; }
   static int32_t open(void* self, uint64_t, const lotse_stream_sink* sink, lotse_stream* stream) {
-    static_cast<FakeApi*>(self)->sink = *sink;
-    *stream = {sizeof *stream, 0, self,
-               [](void* s, uint64_t n) { static_cast<FakeApi*>(s)->granted += n; },
-               [](void* s, uint32_t, lotse_bytes b) -> int32_t { return static_cast<FakeApi*>(s)->written += sdk::view(b), LOTSE_OK; },
-               [](void* s, uint32_t) { static_cast<FakeApi*>(s)->written += "$"; },
+    auto& api = *static_cast<FakeApi*>(self);
+    api.sink = *sink;
+    api.opened.push_back(std::make_unique<Opened>(Opened{&api, *sink}));
+    *stream = {sizeof *stream, 0, api.opened.back().get(),
+               [](void* s, uint64_t n) { of(s).granted += n; },
+               [](void* s, uint32_t, lotse_bytes b) -> int32_t { return of(s).written += sdk::view(b), LOTSE_OK; },
+               [](void* s, uint32_t) { of(s).written += "$"; },
                [](void*, uint32_t, lotse_bytes) -> int32_t { return LOTSE_UNSUPPORTED; },
-               [](void* s) { static_cast<FakeApi*>(s)->cancelled = true; },
-               [](void* s) { static_cast<FakeApi*>(s)->released = true; }};
+               [](void* s) { of(s).cancelled = true; },
+               [](void* s) { static_cast<Opened*>(s)->released = of(s).released = true; }};
     return LOTSE_OK;
   }
 };
