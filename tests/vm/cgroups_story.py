@@ -7,6 +7,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "e2e"))
+import cluster
+import direct
 from cluster import expect, read, wait_until
 from objects import container, container_status, pod, script
 from story import main, step
@@ -123,7 +125,6 @@ def too_much_memory(c, k):
         expect(k.phase("child") == "Running", "it runs")
 
 
-@step
 def killed_and_started_again(c, k):
     k.apply(pod("steady", container(SLEEP, resources={"limits": {"cpu": "300m", "memory": "32Mi"}})))
     before = running(k, "steady")["steady"]
@@ -143,5 +144,9 @@ def killed_and_started_again(c, k):
     expect(not os.path.exists(directory(group_of(c, before), "memory")), "its group is gone")
 
 
+if V2:  # e2e_restart tells the same where v1 is mounted
+    step(killed_and_started_again)
+
 if __name__ == "__main__":
+    cluster.Kubectl = direct.Kubectl
     main(170)

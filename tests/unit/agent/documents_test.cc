@@ -128,6 +128,11 @@ spec:
   CHECK(a.cpu_request_m == 3000);
   CHECK(a.cpu_limit_m == 0);  // not all have one
   CHECK(a.memory_request == 1 << 20);
+  auto container = yaml("{name: c, resources: {limits: {cpu: 500m, memory: 1Mi, hugepages-2Mi: 4Mi}}}");
+  auto r = runtime_resources(container, Qos::kGuaranteed, 1 << 30, false, {{"memory.oom.group", "1"}});
+  CHECK(r["hugepages"]["2MB"].as_int() == 4 << 20);
+  CHECK(r["unified"]["memory.oom.group"].as_text() == "1");
+  CHECK(runtime_resources(container, Qos::kGuaranteed, 1 << 30, false)["unified"].is_nil());  // v1
 }
 
 TEST_CASE("DNS by policy") {

@@ -255,3 +255,27 @@ TEST_CASE("a checkpoint comes back as it was written, and a damaged one is none"
   Checkpoint other(dir.path, "another key", loop, pool);
   CHECK(other.read("pods").empty());
 }
+
+TEST_CASE("cgroups on v2, in files that stand for the kernel's") {
+  TempDir dir;
+  auto make = [&](const std::string& file) { REQUIRE(write_file_atomically(dir.path + file, "", 0644).ok()); };
+  make("/cgroup.controllers");
+  for (const char* group : {"/kubepods", "/kubepods/burstable", "/kubepods/besteffort", "/kubepods/burstable/podu1"}) {
+    REQUIRE(make_dirs(dir.path + group, 0755).ok());
+    for (const char* file : {"/cpu.weight", "/cpu.max", "/memory.max", "/memory.oom.group"}) make(std::string(group) + file);
+  }
+  auto text = [&](const std::string& file) { return *read_file(dir.path + file, 100); };
+  auto groups = Cgroups::open(dir.path, "kubepods");
+  REQUIRE(groups.ok());
+  REQUIRE(groups->set_up(2000, 1 << 30).ok());
+  CHECK(text("/kubepods/memory.max") == "1073741824");
+  CHECK(text("/kubepods/cpu.weight") == "79");
+  CHECK(text("/kubepods/besteffort/cpu.weight") == "1");
+  REQUIRE(groups->make_pod(Qos::kBurstable, "u1", {250, 1000, 0, 1 << 20}).ok());
+  CHECK(text("/kubepods/burstable/podu1/cpu.max") == "100000 100000");
+  CHECK(text("/kubepods/burstable/podu1/memory.max") == "1048576");
+  REQUIRE(groups->weigh_burstable(250).ok());
+  CHECK(text("/kubepods/burstable/cpu.weight") == text("/kubepods/burstable/podu1/cpu.weight"));
+  CHECK(groups->container_files() == std::map<std::string, std::string>{{"memory.oom.group", "1"}});  // no swap accounting here
+  CHECK(groups->pods() == std::vector<std::pair<Qos, std::string>>{{Qos::kBurstable, "u1"}});
+}

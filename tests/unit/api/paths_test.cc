@@ -208,6 +208,30 @@ TEST_CASE_METHOD(ServerFixture, "Exec and port-forward say what is to be done, a
   CHECK(ask(r).status == 400);
 }
 
+TEST_CASE_METHOD(ServerFixture, "A node has one page of its own: the summary of its statistics") {
+  ScriptedNodes nodes;
+  server->set_nodes(&nodes);
+  must(create("nodes", "", R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1"}})"));
+  auto r = request(Verb::kConnect, "nodes", "", "node-1");
+  r.subresource = "proxy";
+  r.method = "GET";
+  r.path = "stats/summary";
+  r.peer.trusted = user;
+  std::optional<Response> answer;
+  server->handle(r, [&](Response x) { answer = std::move(x); });
+  settle();
+  CHECK(nodes.kind == "stats");
+  nodes.sink->on_item(0, Bytes("{}"));
+  settle();
+  REQUIRE(answer.has_value());
+  CHECK(answer->status == 200);
+  CHECK(answer->content_type == "application/json");
+  r.path = "metrics";
+  server->handle(r, [&](Response) {});
+  settle();
+  CHECK(nodes.kind == "proxy");
+}
+
 TEST_CASE_METHOD(ServerFixture, "A proxied request takes its body along and brings the answer's head back") {
   ScriptedNodes nodes;
   server->set_nodes(&nodes);
