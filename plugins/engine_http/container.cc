@@ -1,4 +1,6 @@
 // Containers, with the idempotence that the ABI asks for.
+#include <unistd.h>
+
 #include "plugins/engine_http/cgroup_stats.h"
 #include "plugins/engine_http/runtime_steps.h"
 
@@ -23,6 +25,11 @@ Co<Msg> container_create_step(HttpEngine& engine, Msg request, int64_t deadline)
   if (!facts.ok() && facts.code() == LOTSE_NOT_FOUND) container_spec(request, {}, engine.settings.machine);
   if (!facts.ok()) facts.failure().raise();
   ContainerSpec spec = container_spec(request, facts->labels, engine.settings.machine);
+  if (std::string file = engine.resolv_conf_of(sandbox); access(file.c_str(), F_OK) == 0) {
+    bool own = false;
+    for (auto& mount : spec.mounts) own |= mount.target == "/etc/resolv.conf";
+    if (!own) spec.mounts.push_back({file, "/etc/resolv.conf", "rprivate", false});
+  }
   auto turn = co_await engine.turn("container/" + spec.name);
   std::string id = co_await create_once(engine, spec, deadline);
   co_return Msg::map({{"id", id}});

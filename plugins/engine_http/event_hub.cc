@@ -91,8 +91,8 @@ void EventHub::stop() {
   if (auto waiter = std::exchange(waiter_, nullptr)) waiter(Done{});
 }
 
-void EventHub::watch_exec(const std::string& exec_id, std::function<void()> ended) {
-  execs_[exec_id] = std::move(ended);
+void EventHub::watch_exec(const std::string& container, const std::string& exec_id, std::function<void()> ended) {
+  execs_[exec_id] = {container, std::move(ended)};
 }
 
 Co<Done> EventHub::run() {
@@ -136,7 +136,8 @@ Co<Done> EventHub::once() {
   line_.clear();
   early_.clear();
   looked_ = false;
-  std::string path = engine_.dialect->events_path(engine_.settings.machine.owner, Reactor::unix_now_ns());
+  since_ = Reactor::unix_now_ns();
+  std::string path = engine_.dialect->events_path(engine_.settings.machine.owner, since_);
   exchange_ = engine_.api.start(engine_.api.request("GET", path), std::move(handler), 0);
   while (*status == 0 && !*end && !stopped_) {
     Callback<Done> something([this](std::function<void(Done)> done) { waiter_ = std::move(done); });
@@ -180,7 +181,7 @@ void EventHub::received(std::string_view piece) {
     std::string text = line_.substr(0, end);
     line_.erase(0, end + 1);
     auto event = engine_.dialect->event(Json::parse(text));
-    if (!event) continue;
+    if (!event || event->time < since_) continue;  // an engine may count in seconds
     if (looked_) {
       handle(*event);
     } else {
@@ -192,11 +193,10 @@ void EventHub::received(std::string_view piece) {
 
 void EventHub::handle(const EngineEvent& event) {
   if (event.kind == EngineEvent::Kind::exec_exited) {
-    auto it = execs_.find(event.exec_id);
-    if (it == execs_.end()) return;
-    auto ended = std::move(it->second);
-    execs_.erase(it);
-    return ended();
+    for (auto& [exec_id, exec] : execs_) {  // what is called only begins something
+      if (event.exec_id == exec_id || (event.exec_id.empty() && exec.container == event.id)) exec.ended();
+    }
+    return;
   }
   if (label_of(event.labels, mark::kOwner) == engine_.settings.machine.owner) {
     known_[event.id] = {label_of(event.labels, mark::kSandbox)};
@@ -223,7 +223,7 @@ void EventHub::disconnected(const std::string& why) {
   looked_ = false;
   auto execs = std::move(execs_);
   execs_.clear();
-  for (auto& [id, ended] : execs) ended();
+  for (auto& [id, exec] : execs) exec.ended();
   auto streams = streams_;
   for (auto* stream : streams) stream->stop(LOTSE_UNAVAILABLE, why);
 }

@@ -31,8 +31,9 @@ class EventHub {
   void stop();
 
   sdk::ProducerPtr open();
-  // Called when that exec has ended, unless unwatched before.
-  void watch_exec(const std::string& exec_id, std::function<void()> ended);
+  // Called when that exec has ended, or one of that container of which the engine does not say which (then it may be
+  // called again), unless unwatched before.
+  void watch_exec(const std::string& container, const std::string& exec_id, std::function<void()> ended);
   void unwatch_exec(const std::string& exec_id) { execs_.erase(exec_id); }
 
  private:
@@ -55,7 +56,12 @@ class EventHub {
   std::map<std::string, Known> known_;
   std::deque<EngineEvent> early_;  // came before the look around was over
   std::set<EventStream*> streams_;
-  std::map<std::string, std::function<void()>> execs_;
+  struct Exec {
+    std::string container;
+    std::function<void()> ended;
+  };
+  std::map<std::string, Exec> execs_;
+  int64_t since_ = 0;
   bool looked_ = false, stopped_ = false;
 };
 

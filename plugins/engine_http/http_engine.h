@@ -54,6 +54,11 @@ class HttpEngine : public EngineCore {
   // Kills it and waits for its end; fine if it is gone.
   Co<Done> kill_and_wait(std::string id, int64_t deadline_ns);
 
+  // A sandbox's resolv.conf where the engine has none.
+  std::string resolv_conf_of(const std::string& sandbox) const {
+    return settings.data_dir + "/sandboxes/" + sandbox + ".resolv.conf";
+  }
+
   const EngineSettings settings;
   const std::unique_ptr<Dialect> dialect;
   HttpApi api;

@@ -10,7 +10,16 @@ namespace {
 constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kShortCall = 30 * kSecond;
 // How Docker and Podman begin what they write in place of output when there is no such program.
-constexpr std::string_view kComplaint = "OCI runtime exec failed";
+constexpr std::string_view kComplaints[] = {"OCI runtime exec failed", "Error: runc: ", "Error: crun: "};
+constexpr int kCannotRun = 126, kNotFound = 127;
+
+bool may_be_complaint(const std::string& text) {
+  for (auto complaint : kComplaints) {
+    size_t n = std::min(text.size(), complaint.size());
+    if (text.compare(0, n, complaint.substr(0, n)) == 0) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -75,7 +84,7 @@ Co<ExecEnd> HttpSession::steps(int64_t deadline) {
   auto made = co_await engine_.call("POST", engine_.dialect->exec_path(request_.container), body, deadline);
   exec_id_ = made.json()["Id"].text();
   if (killed_) co_return Failure{LOTSE_CANCELLED, "cancelled"};
-  engine_.hub.watch_exec(exec_id_, [weak = weak_from_this()] {
+  engine_.hub.watch_exec(request_.container, exec_id_, [weak = weak_from_this()] {
     if (auto self = weak.lock()) self->process_ended();
   });
   may_complain_ = true;
@@ -134,13 +143,13 @@ Co<ExecEnd> HttpSession::exec_end(int64_t deadline) {
   if (exec["Running"].boolean() && killed_) co_await send_signal(SIGKILL);
   if (!complaint_.empty()) {
     // It never ran: what came instead of its output says why.
-    if (code != 0 && exec["Pid"].number() == 0) {
+    if ((code == kCannotRun || code == kNotFound) && exec["Pid"].number() == 0) {
       while (!complaint_.empty() && (complaint_.back() == '\n' || complaint_.back() == '\r')) complaint_.pop_back();
       co_return Failure{LOTSE_UNKNOWN, complaint_};
     }
     may_complain_ = false;
     std::string text = std::move(complaint_);
-    if (auto taker = taker_.lock()) taker->output(LOTSE_STDOUT, text);
+    if (auto taker = taker_.lock()) taker->output(complaint_channel_, text);
   }
   co_return std::optional<int>(code);
 }
@@ -169,8 +178,8 @@ void HttpSession::received(std::string_view data) {
 void HttpSession::deliver(uint32_t channel, std::string_view data) {
   if (may_complain_) {
     complaint_.append(data);
-    size_t n = std::min(complaint_.size(), kComplaint.size());
-    if (complaint_.compare(0, n, kComplaint.substr(0, n)) == 0 && complaint_.size() < (16 << 10)) return;
+    complaint_channel_ = channel;
+    if (may_be_complaint(complaint_) && complaint_.size() < (16 << 10)) return;
     may_complain_ = false;
     std::string kept = std::move(complaint_);
     complaint_.clear();
@@ -246,8 +255,17 @@ void HttpSession::room_again() {
   if (exchange_) exchange_->room_again();
 }
 
+// An event has told; where it is of another process of the container, the engine knows that ours still runs.
 void HttpSession::process_ended() {
-  if (!ended_) watch_silence();
+  if (!ended_ && !over_) engine_.spawn_step([self = shared_from_this()] { return self->look_whether_ended(); });
+}
+
+Co<Done> HttpSession::look_whether_ended() {
+  auto self = shared_from_this();
+  auto exec = co_await engine_.try_call("GET", "/exec/" + exec_id_ + "/json", Reactor::now_ns() + kShortCall);
+  bool runs = exec.ok() && exec->json()["Running"].boolean();
+  if (!runs && !ended_ && !over_ && silence_ == 0) watch_silence();
+  co_return Done{};
 }
 
 void HttpSession::watch_silence() {

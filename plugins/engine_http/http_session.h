@@ -48,6 +48,7 @@ class HttpSession : public ExecSession, public std::enable_shared_from_this<Http
   void received(std::string_view data);
   void deliver(uint32_t channel, std::string_view data);
   void process_ended();
+  Co<Done> look_whether_ended();
   void watch_silence();
   void wake();
   bool has_room() const;
@@ -64,6 +65,7 @@ class HttpSession : public ExecSession, public std::enable_shared_from_this<Http
   int status_ = 0;
   std::string refusal_;    // the body of an answer that was not a stream
   std::string complaint_;  // what may be the engine's sentence instead of output
+  uint32_t complaint_channel_ = LOTSE_STDOUT;
   bool may_complain_ = false;
   std::string pending_in_;
   uint64_t bytes_out_ = 0, silence_ = 0;

@@ -1,5 +1,6 @@
 // Sandboxes: a process that holds the namespaces, and a network by CNI.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "plugins/engine_http/runtime_steps.h"
@@ -22,15 +23,15 @@ Texts of_sandbox(const std::string& id) {
   return {{mark::kSandbox, id}};
 }
 
-// The file is mounted into the pod's containers, so it is written where it lies.
-void write_resolv_conf(const ContainerFacts& facts, const std::string& text) {
-  if (text.empty() || facts.resolv_conf_file.empty()) return;
-  int fd = open(facts.resolv_conf_file.c_str(), O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0644);
+// The engine's file is mounted into the pod's containers, so it is written where it lies; where it has none, one of ours is.
+void write_resolv_conf(HttpEngine& engine, const ContainerFacts& facts, const std::string& text) {
+  if (text.empty()) return;
+  std::string path = facts.resolv_conf_file.empty() ? engine.resolv_conf_of(facts.id) : facts.resolv_conf_file;
+  mkdir((engine.settings.data_dir + "/sandboxes").c_str(), 0700);
+  int fd = open(path.c_str(), O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0644);
   bool written = fd >= 0 && write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   if (fd >= 0) close(fd);
-  if (!written) {
-    throw sdk::Failure(LOTSE_UNAVAILABLE, "cannot write " + facts.resolv_conf_file + ": " + strerror(errno));
-  }
+  if (!written) throw sdk::Failure(LOTSE_UNAVAILABLE, "cannot write " + path + ": " + strerror(errno));
 }
 
 Co<ContainerFacts> inspected(HttpEngine& engine, std::string id, int64_t deadline) {
@@ -83,7 +84,7 @@ Co<Msg> sandbox_run_step(HttpEngine& engine, Msg request, int64_t deadline) {
   if (facts.state == State::created) {
     co_await engine.call("POST", "/containers/" + id + "/start", deadline);
     facts = co_await inspected(engine, id, deadline);
-    write_resolv_conf(facts, dns);
+    write_resolv_conf(engine, facts, dns);
   }
   std::vector<std::string> ips;
   if (!spec.host_network && facts.state == State::running) {
@@ -129,6 +130,7 @@ Co<Msg> sandbox_remove_step(HttpEngine& engine, Msg request, int64_t deadline) {
   }
   auto removed = co_await engine.try_call("DELETE", engine.dialect->remove_path(id), deadline);
   if (!removed.ok() && removed.code() != LOTSE_NOT_FOUND) removed.failure().raise();
+  unlink(engine.resolv_conf_of(id).c_str());
   co_return Msg::map();
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The runtime suite on a plugin with a runtime of its own:
 
-    run.py BUILD_DIR [--runtime containerd|docker] [--keep] [--verbose] [--bench ROUNDS] [--only CASE]...
+    run.py BUILD_DIR [--runtime containerd|docker|podman] [--keep] [--verbose] [--bench ROUNDS] [--only CASE]...
 
 Needs root, the runtime, runc, CNI's plugins and busybox-static. All state lies under a temporary directory; daemons,
 shims, mounts, network namespaces, the bridge and cgroups are removed at the end, and what is left over fails the run.
@@ -50,7 +50,20 @@ class Docker:
         return 'mode = "external"\nsocket = "%s"\n' % bed.pid_file("dockerd")["socket"]
 
 
-RUNTIMES = {kind.name: kind for kind in (Containerd, Docker)}
+class Podman:
+    name = "podman"
+    daemons = ["podman"]
+
+    @staticmethod
+    def own_mounts(bed):
+        return [bed.path("host", "data", "root", "overlay")]  # Podman leaves its storage mounted
+
+    @staticmethod
+    def external(bed):
+        return 'mode = "external"\nsocket = "%s"\n' % bed.pid_file("podman")["socket"]
+
+
+RUNTIMES = {kind.name: kind for kind in (Containerd, Docker, Podman)}
 
 
 class Bed:

@@ -1,0 +1,83 @@
+#include "plugins/runtime_podman/podman_engine.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "plugins/container_engine/process_file.h"
+
+namespace lotse::runtime_podman {
+namespace {
+
+constexpr int64_t kAskNs = 5'000'000'000;
+
+}  // namespace
+
+PodmanEngine::PodmanEngine(const sdk::Host& h, Settings s)
+    : HttpEngine(h, s.engine, std::make_unique<PodmanDialect>()),
+      own_(std::move(s)),
+      service_(host, reactor, own_.managed, service()) {
+  reactor.start();
+  reactor.post([this] {
+    service_.start();
+    hub.start();
+  });
+}
+
+PodmanEngine::~PodmanEngine() {
+  stop_core(
+      [this] {
+        service_.stop();
+        hub.stop();
+      },
+      [] {});
+}
+
+Daemon PodmanEngine::service() {
+  Daemon out{"podman", own_.engine.data_dir, own_.engine.run_dir, own_.engine.socket, {}, {}, {}, {}};
+  out.prepare = [this]() -> Outcome<std::vector<std::string>> {
+    HostAbilities abilities = probe_host(own_.engine.data_dir);
+    std::string config = own_.engine.data_dir + "/containers.conf";
+    if (!replace_file(config, containers_conf(own_, abilities))) {
+      return Failure{LOTSE_UNAVAILABLE, "cannot write " + config + ": " + strerror(errno)};
+    }
+    return service_command(own_, abilities);
+  };
+  out.ask = [this](std::function<void(bool)> done) {
+    auto status = std::make_shared<int>(0);
+    HttpHandler handler;
+    handler.on_head = [status](int code, bool) { *status = code; };
+    handler.on_end = [status, done](const Verdict& verdict) { done(verdict.ok() && *status == 200); };
+    api.start(api.request("GET", "/_ping"), std::move(handler), Reactor::now_ns() + kAskNs);
+  };
+  return out;
+}
+
+Co<Done> PodmanEngine::ready(int64_t deadline_ns) {
+  Callback<Verdict> up([&](auto done) { service_.when_ready(deadline_ns, std::move(done)); });
+  Verdict verdict = co_await up;
+  if (!verdict.ok()) verdict.failure().raise();
+  co_return Done{};
+}
+
+Co<Msg> PodmanEngine::about(int64_t deadline_ns) {
+  auto answer = co_await call("GET", "/info", deadline_ns);
+  Json info = answer.json();
+  co_return Msg::map({{"version", info["version"]["Version"].text()},
+                      {"cgroup_driver", info["host"]["cgroupManager"].text()},
+                      {"root", info["store"]["graphRoot"].text()}});
+}
+
+// conmon takes orders from a FIFO of its container; 2 is "open the log anew". Who does not listen has ended.
+Co<Done> PodmanEngine::reopen_log(ContainerFacts facts, int64_t) {
+  constexpr std::string_view kReopen = "2 0 0\n";
+  if (facts.state != ContainerFacts::State::running) co_return Done{};
+  std::string path = facts.bundle + "/ctl";
+  int fd = open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  bool said = fd >= 0 && write(fd, kReopen.data(), kReopen.size()) == static_cast<ssize_t>(kReopen.size());
+  int error = errno;
+  if (fd >= 0) close(fd);
+  if (!said && error != ENXIO) throw sdk::Failure(LOTSE_UNAVAILABLE, "cannot tell " + path + ": " + strerror(error));
+  co_return Done{};
+}
+
+}  // namespace lotse::runtime_podman
