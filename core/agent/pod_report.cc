@@ -6,7 +6,7 @@
 
 namespace lotse::agent {
 namespace {
-constexpr Duration kProgressDelay = std::chrono::milliseconds(100);
+constexpr Duration kProgressDelay = std::chrono::milliseconds(500);
 constexpr Duration kRetryFirst = std::chrono::seconds(1), kRetryMost = std::chrono::seconds(30);
 }
 
@@ -19,22 +19,23 @@ bool PodWorker::coming_up() const {
 
 void PodWorker::report() {
   if (report_due_) return;
-  if (coming_up()) {
-    if (progress_) return;
-    progress_ = c_.loop.after(kProgressDelay, [weak = weak_from_this()] {
-      auto self = weak.lock();
-      if (!self) return;
-      const auto keep = std::move(self->progress_);
-      if (!self->report_due_) self->send_report();
-    });
-    return;
-  }
-  progress_.reset();
   report_due_ = true;
   c_.loop.post([weak = weak_from_this()] {
     auto self = weak.lock();
     if (!self) return;
     self->report_due_ = false;
+    if (self->coming_up()) return self->report_later();
+    self->progress_.reset();
+    self->send_report();
+  });
+}
+
+void PodWorker::report_later() {
+  if (progress_) return;
+  progress_ = c_.loop.after(kProgressDelay, [weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (!self) return;
+    const auto keep = std::move(self->progress_);
     self->send_report();
   });
 }

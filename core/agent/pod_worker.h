@@ -85,6 +85,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // pod_report.cc
   bool coming_up() const;
   void report();
+  void report_later();
   void send_report();
   void reported(Result<ObjectPtr> answer);
 
