@@ -29,8 +29,8 @@ def creates(bed, seconds):
         ours.append(mine)
         with tempfile.TemporaryDirectory(prefix="lotse-bench-") as directory:
             theirs.append(bed.etcd(directory, seconds))
-        say("  turn %d: lotse %6.0f creates/s, %4.0f syncs/s, p50 %.1f ms, p99 %.1f ms, %.2f ms of processor time each; etcd %6.0f puts/s, %4.0f syncs/s" % (
-            turn + 1, mine["per_second"], mine["syncs_per_second"], mine["p50_ms"], mine["p99_ms"], mine["cpu_ms"], theirs[-1]["per_second"], theirs[-1]["syncs_per_second"]))
+        say("  turn %d: lotse %6.0f creates/s, %4.0f syncs/s, p50 %.1f ms, p99 %.1f ms, %.2f ms of processor time each; etcd %6.0f puts/s, %4.0f syncs/s, %.2f ms" % (
+            turn + 1, mine["per_second"], mine["syncs_per_second"], mine["p50_ms"], mine["p99_ms"], mine["cpu_ms"], theirs[-1]["per_second"], theirs[-1]["syncs_per_second"], theirs[-1]["cpu_ms"]))
     ratio = statistics.median(o["per_second"] for o in ours) / statistics.median(t["per_second"] for t in theirs)
     say("  durable creates: %.2f times etcd's raw puts" % ratio)
     return ratio

@@ -10,6 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <sstream>
+
 extern char** environ;
 
 namespace lotse::bench {
@@ -143,11 +146,25 @@ double Etcd::syncs() {
          metric(text, "etcd_disk_backend_commit_duration_seconds_count");
 }
 
+// Its processor time so far.
+double Etcd::cpu_seconds() const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(file)), {}), word;
+  const size_t name = text.rfind(") ");
+  if (name == text.npos) return 0;
+  std::istringstream words(text.substr(name + 2));
+  double ticks = 0;
+  for (int i = 3; words >> word && i <= 15; ++i) {
+    if (i >= 14) ticks += std::stod(word);  // utime, stime
+  }
+  return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 Etcd::Figures Etcd::run(int clients, size_t value_bytes, double seconds) {
   std::atomic<bool> stop{false}, broken{false};
   std::atomic<uint64_t> puts{0};
   std::string value = base64(std::string(value_bytes, 'v'));
-  double syncs_before = syncs();
+  double syncs_before = syncs(), cpu_before = cpu_seconds();
   auto began = std::chrono::steady_clock::now();
   std::vector<std::thread> threads;
   for (int c = 0; c < clients; ++c) {
@@ -167,7 +184,8 @@ Etcd::Figures Etcd::run(int clients, size_t value_bytes, double seconds) {
   stop = true;
   for (auto& thread : threads) thread.join();
   double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  return {static_cast<double>(puts) / took, (syncs() - syncs_before) / took, !broken};
+  return {static_cast<double>(puts) / took, (syncs() - syncs_before) / took,
+          1000 * (cpu_seconds() - cpu_before) / static_cast<double>(puts), !broken};
 }
 
 }  // namespace lotse::bench

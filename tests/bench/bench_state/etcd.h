@@ -16,6 +16,7 @@ class Etcd {
   struct Figures {
     double puts_per_second = 0;
     double syncs_per_second = 0;
+    double cpu_ms = 0;  // of its processor time, a put
     bool good = false;
   };
   // So many clients, each with a connection of its own and one put of `value_bytes` after the other.
@@ -23,6 +24,7 @@ class Etcd {
 
  private:
   double syncs();  // so far, by its own metrics
+  double cpu_seconds() const;
   pid_t pid_ = -1;
   int port_ = 0;
 };

@@ -157,7 +157,8 @@ void etcd(const std::string& directory, double seconds, int clients) {
   if (!server.start(directory, why)) throw std::runtime_error(why);
   const Etcd::Figures f = server.run(clients, 1024, seconds);
   if (!f.good) throw std::runtime_error("a put to etcd failed");
-  printf("{\"per_second\": %.1f, \"syncs_per_second\": %.1f}\n", f.puts_per_second, f.syncs_per_second);
+  printf("{\"per_second\": %.1f, \"syncs_per_second\": %.1f, \"cpu_ms\": %.3f}\n", f.puts_per_second,
+         f.syncs_per_second, f.cpu_ms);
 }
 
 int act(const std::vector<std::string>& a) {

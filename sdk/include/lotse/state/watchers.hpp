@@ -13,6 +13,7 @@
 #define LOTSE_STATE_WATCHERS_HPP
 
 #include <lotse/abi/state_watch.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -34,7 +35,10 @@ class Watchers {
   Watchers& operator=(const Watchers&) = delete;
 
   void start() {
-    thread_ = std::thread([this] { loop(); });
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "store watch");
+      loop();
+    });
   }
   // Ends every watch.
   void stop() {

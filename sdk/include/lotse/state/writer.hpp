@@ -16,6 +16,8 @@
 #ifndef LOTSE_STATE_WRITER_HPP
 #define LOTSE_STATE_WRITER_HPP
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -49,7 +51,10 @@ class Writer {
   Writer& operator=(const Writer&) = delete;
 
   void start() {
-    thread_ = std::thread([this] { loop(); });
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "store");
+      loop();
+    });
   }
 
   // Answers what is queued, then ends.
