@@ -11,7 +11,7 @@ Agent::Impl::Impl(Config c, api::Client& cl, Runtime& r, Loop& l, WorkerPool& p,
         if (auto it = pods.find(uid); it != pods.end()) it->second->references_changed();
       }),
       handlers(HandlerRunner::make(r, l)),
-      context{config, client, runtime, loop, pool, images, recorder, references, *handlers, events ? *events : *own_events, {}, {}, {}, 0, true, {}, {}} {
+      context{config, client, runtime, loop, pool, images, recorder, references, *handlers, events ? *events : *own_events} {
   if (!config.checkpoint_key.empty() && !config.hollow) checkpoint = std::make_unique<Checkpoint>(config.data_dir + "/agent", config.checkpoint_key, loop, pool);
   context.finished = [this](const std::string& uid) { finished(uid); };
   context.moved = [this](const std::string& uid) {

@@ -25,6 +25,7 @@ namespace lotse::agent {
 class Runtime;
 class RuntimeEvents;
 class Checkpoint;
+struct NodePressure;
 
 struct Taint {
   std::string key, value, effect;
@@ -64,10 +65,10 @@ struct Config {
   struct Pressure {         // hard eviction thresholds; 0: none
     int64_t memory_available_bytes = 100ll * 1024 * 1024;
     int disk_available_percent = 10, inodes_free_percent = 5;
-    int image_disk_available_percent = 15;
     Duration transition_period = std::chrono::minutes(5);
-    Duration check_period = std::chrono::seconds(10);
   } pressure;
+  Duration care_period = std::chrono::seconds(10);  // how often pressure, storage limits and logs are looked at
+  std::function<NodePressure()> read_pressure;      // [worker] null: the machine's own
   struct Images {
     int gc_high_percent = 85, gc_low_percent = 80;
     Duration age_min = std::chrono::minutes(2);
@@ -75,8 +76,7 @@ struct Config {
   } images;
   struct Logs {
     int64_t file_bytes_max = 10ll * 1024 * 1024;
-    int files_max = 5;
-    Duration check_period = std::chrono::seconds(10);
+    int files_max = 5;      // of a container, with the one that is written to
   } logs;
 };
 

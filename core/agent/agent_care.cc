@@ -1,9 +1,7 @@
-// What an agent looks at from time to time: pressure on memory, disk and process ids; logs that grew; images nobody uses.
-// One timer for all of it.
+// What an agent looks at from time to time: pressure on memory, disk and process ids (agent_eviction.cc has what follows
+// from it); logs that grew; images nobody uses. One timer for all of it.
 #include "core/agent/agent_impl.h"
 #include "core/agent/log_files.h"
-#include "core/agent/resources.h"
-#include "core/base/log.h"
 
 namespace lotse::agent {
 namespace {
@@ -14,14 +12,23 @@ constexpr Duration kShort = std::chrono::seconds(30);
 
 void Agent::Impl::care() {
   if (std::exchange(caring, true)) return;
-  auto pressure = std::make_shared<NodePressure>();
-  on_pool(loop, pool, [pressure, dir = config.data_dir] { *pressure = read_node_pressure(dir); }, [weak = weak_from_this(), pressure] {
+  auto round = std::make_shared<CareRound>();
+  std::vector<std::pair<ObjectPtr, PodDirs>> measured;
+  for (const auto& [uid, pod] : pods) {
+    const auto& s = pod->state();
+    if (s.any_running() && (node_state.disk_pressure || s.spec->limits_storage)) measured.emplace_back(pod->object(), pod->dirs());
+  }
+  auto look = [round, measured = std::move(measured), &config = config] {
+    round->pressure = config.read_pressure ? config.read_pressure() : read_node_pressure(config.data_dir);
+    for (const auto& [object, dirs] : measured) round->storage[object->header().uid] = measure_storage(object->value(), dirs);
+  };
+  on_pool(loop, pool, std::move(look), [weak = weak_from_this(), round] {
     auto self = weak.lock();
     if (!self || self->stopped) return;
     self->caring = false;
-    self->check_pressure(*pressure);
+    self->check_pressure(round);
     self->rotate();
-    self->care_timer = self->loop.after(self->config.pressure.check_period, [weak] {
+    self->care_timer = self->loop.after(self->config.care_period, [weak] {
       auto again = weak.lock();
       if (again && !again->stopped) again->care();
     });
@@ -29,68 +36,12 @@ void Agent::Impl::care() {
   if (!gc_timer) collect_images(false);
 }
 
-void Agent::Impl::check_pressure(const NodePressure& p) {
-  const auto& limits = config.pressure;
-  auto now = loop.clock().steady();
-  bool memory = limits.memory_available_bytes > 0 && p.memory_available < limits.memory_available_bytes;
-  bool disk = p.disk_available_percent < limits.disk_available_percent || p.inodes_free_percent < limits.inodes_free_percent;
-  bool pids = p.pids_free_percent < 5;
-  if (memory) memory_pressure_since = now;
-  if (disk) disk_pressure_since = now;
-  // A condition stays for a while after the pressure has gone, or pods would come and go in circles.
-  auto lasting = [&](bool on, bool was, SteadyTime since) { return on || (was && now - since < limits.transition_period); };
-  auto before = std::make_tuple(node_state.memory_pressure, node_state.disk_pressure, node_state.pid_pressure);
-  node_state.memory_pressure = lasting(memory, node_state.memory_pressure, memory_pressure_since);
-  node_state.disk_pressure = lasting(disk, node_state.disk_pressure, disk_pressure_since);
-  node_state.pid_pressure = pids;
-  if (before != std::make_tuple(node_state.memory_pressure, node_state.disk_pressure, node_state.pid_pressure) && node) node->changed();
-  if (disk) collect_images(true);
-  if (memory) evict_one("memory", "The node was low on resource: memory.");
-  else if (disk) evict_one("ephemeral-storage", "The node was low on resource: ephemeral-storage.");
-}
-
-// One pod at a time, and none while another is still going: first those that use more than they asked for, then by
-// priority, then by how much more they use.
-void Agent::Impl::evict_one(const std::string& resource, const std::string& message) {
-  for (const auto& [uid, pod] : pods) {
-    const auto& s = pod->state();
-    if (s.stop && s.stop->why == Stop::Why::kEvicted && s.cleanup != PodState::Cleanup::kDone) return;
-  }
-  runtime.call(Call::kContainerStats, MsgValue::map(), kShort, [weak = weak_from_this(), resource, message, &loop = loop](Result<MsgValue> answer) {
-    loop.post([weak, resource, message, answer = std::move(answer)] {
-      auto self = weak.lock();
-      if (!self || self->stopped || !answer.ok()) return;
-      std::map<std::string, int64_t> used;  // by sandbox
-      for (const auto& item : (*answer)["items"].items()) {
-        used[std::string(item["sandbox"].as_text())] += item[resource == "memory" ? "memory_bytes" : "disk_bytes"].as_int();
-      }
-      std::shared_ptr<PodWorker> worst;
-      std::tuple<bool, int64_t, int64_t> worst_rank;
-      for (const auto& [uid, pod] : self->pods) {
-        const auto& s = pod->state();
-        if (s.stop || !s.any_running()) continue;
-        const json::Value doc = pod->object()->value();
-        auto priority = doc["spec"]["priority"].integer();
-        if (priority >= 2000000000) continue;  // system-critical
-        int64_t over = used[s.sandbox_id] - (resource == "memory" ? pod_amounts(doc).memory_request : 0);
-        auto rank = std::make_tuple(over > 0, -priority, over);
-        if (!worst || rank > worst_rank) {
-          worst = pod;
-          worst_rank = rank;
-        }
-      }
-      if (!worst) return;
-      log::warn("agent.evict", message, {{"pod", worst->object()->header().name}, {"resource", resource}});
-      worst->evict("Evicted", message, 1);
-    });
-  });
-}
-
+// Urgent: whatever nobody uses goes.
 void Agent::Impl::collect_images(bool urgent) {
   auto used = disk_used_percent(config.data_dir);
   const auto& limits = config.images;
   if (used >= limits.gc_high_percent || urgent) {
-    images.collect(used, limits.gc_low_percent, [weak = weak_from_this()](int removed) {
+    images.collect(used, urgent ? 0 : limits.gc_low_percent, [weak = weak_from_this()](int removed) {
       auto self = weak.lock();
       if (self && !self->stopped && removed > 0) self->refresh_images();
     });
@@ -112,26 +63,27 @@ void Agent::Impl::refresh_images() {
   });
 }
 
+// Of containers that run: nothing is added to the logs of others any more.
 void Agent::Impl::rotate() {
-  std::vector<std::pair<std::string, PodDirs>> all;
+  struct One { std::string id; PodDirs dirs; std::string container; int attempt; };
+  auto all = std::make_shared<std::vector<One>>();
   for (const auto& [uid, pod] : pods) {
-    if (pod->state().any_running()) all.emplace_back(uid, pod->dirs());
-  }
-  if (all.empty()) return;
-  struct Todo { std::string uid; Rotated what; };
-  auto todo = std::make_shared<std::vector<Todo>>();
-  on_pool(loop, pool, [all = std::move(all), todo, logs = config.logs, now = loop.clock().now()] {
-    for (const auto& [uid, dirs] : all) {
-      for (auto& r : rotate_logs(dirs, logs.file_bytes_max, logs.files_max, now)) todo->push_back({uid, r});
+    const auto& s = pod->state();
+    for (size_t i = 0; i < s.containers.size(); ++i) {
+      const auto& c = s.containers[i];
+      if (c.running()) all->push_back({c.id, pod->dirs(), s.spec->containers[i].name, c.attempt});
     }
-  }, [weak = weak_from_this(), todo] {
+  }
+  if (all->empty()) return;
+  on_pool(loop, pool, [all, logs = config.logs, now = loop.clock().now()] {
+    std::erase_if(*all, [&](const One& one) {
+      return !rotate_log(one.dirs, one.container, one.attempt, logs.file_bytes_max, logs.files_max, now);
+    });
+  }, [weak = weak_from_this(), all] {
     auto self = weak.lock();
     if (!self || self->stopped) return;
-    for (const auto& t : *todo) {
-      auto it = self->pods.find(t.uid);
-      if (it == self->pods.end()) continue;
-      auto id = it->second->container_id(t.what.container, true);
-      if (id.ok()) self->runtime.call(Call::kContainerReopenLog, MsgValue::map({{"id", *id}}), kShort, [](Result<MsgValue>) {});
+    for (const auto& one : *all) {
+      self->runtime.call(Call::kContainerReopenLog, MsgValue::map({{"id", one.id}}), kShort, [](Result<MsgValue>) {});
     }
   });
 }

@@ -9,11 +9,19 @@
 #include "core/agent/agent.h"
 #include "core/agent/checkpoint.h"
 #include "core/agent/deferred_stream.h"
+#include "core/agent/eviction.h"
+#include "core/agent/local_storage.h"
 #include "core/agent/log_stream.h"
 #include "core/agent/node_status.h"
 #include "core/agent/pod_worker.h"
 
 namespace lotse::agent {
+
+// What was seen the last time that the agent looked around.
+struct CareRound {
+  NodePressure pressure;
+  std::map<std::string, StorageUse> storage;  // by uid, of the pods that it matters for
+};
 
 struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
   Config config;
@@ -40,6 +48,7 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
   Duration start_delay{0};
   bool api_seen = false;    // the list of pods has come from the API at least once
   bool runtime_seen = false, stopped = false, caring = false, weighing = false;
+  bool reclaimed = false;   // a full disk: what nobody uses has been removed
   int64_t burstable_m = -1;  // what the cgroup of burstable pods weighs; -1: nobody has said yet
   SteadyTime memory_pressure_since{}, disk_pressure_since{};
   std::map<std::string, std::pair<std::string, std::string>> early_faults;
@@ -67,11 +76,15 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
   void services_changed();
   // agent_care.cc
   void care();
-  void check_pressure(const NodePressure& pressure);
-  void evict_one(const std::string& resource, const std::string& message);
   void collect_images(bool urgent);
   void refresh_images();
   void rotate();
+  // agent_eviction.cc
+  void set_conditions(bool memory, bool disk, bool pids);
+  void check_pressure(const std::shared_ptr<CareRound>& round);
+  void evict(PodWorker& pod, const std::string& message);
+  void enforce_storage_limits(CareRound& round, const std::map<std::string, const MsgValue*>& stats);
+  void evict_one(const Shortage& shortage, const CareRound& round, const std::map<std::string, const MsgValue*>& stats);
   // agent_streams.cc
   Result<StreamPtr> open(std::string_view kind, std::string_view arguments, SinkPtr sink);
   void open_on_loop(const std::string& kind, const MsgValue& arguments, const SinkPtr& sink, const std::shared_ptr<DeferredStream::Core>& core);

@@ -69,6 +69,9 @@ void Agent::Impl::admit(PodWorker& worker) {
   const json::Value pod = worker.object()->value();
   // Admitted before, by what was reported of it: a restart of ours is no reason to think again.
   if (state.spec->start_time != WallTime{}) return worker.admit();
+  if (auto why = refused_under_pressure(pod, {node_state.memory_pressure, node_state.disk_pressure, node_state.pid_pressure})) {
+    return worker.reject("Evicted", *why);
+  }
   std::vector<json::Value> others;
   for (const auto& [uid, other] : pods) {
     if (other.get() == &worker || other->state().stop || !other->state().admitted) continue;

@@ -93,6 +93,7 @@ void Agent::Impl::runtime_answered(const MsgValue& info) {
   start_delay = Duration(0);
   node_state.runtime = Status();
   node_state.runtime_name = std::string(info["name"].as_text());
+  context.runtime_name = node_state.runtime_name;
   node_state.runtime_version = std::string(info["version"].as_text());
   if (node) node->changed();
   if (!config.hollow) {

@@ -92,6 +92,8 @@ Result<std::vector<MountPlan>> plan_mounts(const json::Value& pod, const json::V
       auto it = volumes.find(plan.volume);
       if (it == volumes.end()) return Status(Reason::kInvalid, "volume \"" + plan.volume + "\" is not mounted");
       plan.source = it->second;
+      // What follows its source is ours to write.
+      for (const char* kind : {"configMap", "secret", "downwardAPI", "projected"}) plan.read_only = plan.read_only || volume.has(kind);
     }
     out.push_back(std::move(plan));
   }

@@ -136,30 +136,21 @@ void remove_dead_links(const std::string& dir) {
   }
 }
 
-std::vector<Rotated> rotate_logs(const PodDirs& dirs, int64_t bytes_max, int files_max, WallTime now) {
-  std::vector<Rotated> out;
-  for (const auto& container : entries(dirs.logs)) {
-    auto dir = dirs.logs + "/" + container;
-    std::map<int, std::vector<std::string>> old;  // by attempt, oldest first
-    for (const auto& name : entries(dir)) {
-      int attempt = attempt_of(name);
-      if (attempt >= 0 && !name.ends_with(".log")) old[attempt].push_back(name);
-    }
-    for (const auto& name : entries(dir)) {
-      int attempt = attempt_of(name);
-      struct stat st {};
-      if (attempt < 0 || !name.ends_with(".log") || lstat((dir + "/" + name).c_str(), &st) != 0 || !S_ISREG(st.st_mode)) continue;
-      if (st.st_size <= bytes_max) continue;
-      auto& before = old[attempt];
-      for (size_t keep = static_cast<size_t>(std::max(files_max - 2, 0)); before.size() > keep; before.erase(before.begin())) {
-        unlink((dir + "/" + before.front()).c_str());
-      }
-      auto stamp = format_micro_time(now);
-      std::erase_if(stamp, [](char c) { return c == '-' || c == ':' || c == 'T' || c == 'Z' || c == '.'; });
-      if (rename((dir + "/" + name).c_str(), (dir + "/" + name + "." + stamp).c_str()) == 0) out.push_back({container, attempt});
-    }
+bool rotate_log(const PodDirs& dirs, const std::string& container, int attempt, int64_t bytes_max, int files_max, WallTime now) {
+  auto dir = dirs.logs + "/" + container;
+  auto current = std::to_string(attempt) + ".log";
+  struct stat st {};
+  if (lstat((dir + "/" + current).c_str(), &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= bytes_max) return false;
+  std::vector<std::string> before;  // oldest first
+  for (auto& name : entries(dir)) {
+    if (name.starts_with(current + ".")) before.push_back(std::move(name));
   }
-  return out;
+  for (size_t keep = static_cast<size_t>(std::max(files_max - 2, 0)); before.size() > keep; before.erase(before.begin())) {
+    unlink((dir + "/" + before.front()).c_str());
+  }
+  auto stamp = format_micro_time(now);
+  std::erase_if(stamp, [](char c) { return c == '-' || c == ':' || c == 'T' || c == 'Z' || c == '.'; });
+  return rename((dir + "/" + current).c_str(), (dir + "/" + current + "." + stamp).c_str()) == 0;
 }
 
 }  // namespace lotse::agent

@@ -20,10 +20,9 @@ void link_container_log(PodContext& context, const PodDirs& dirs, const PodSpec&
 // Links that lead nowhere any more.
 void remove_dead_links(const std::string& dir);
 
-// Log files over the limit are moved to FILE.TIMESTAMP, at most `files_max` with the current one; returns those whose
-// container must open its log anew, as container name and attempt.
-struct Rotated { std::string container; int attempt; };
-std::vector<Rotated> rotate_logs(const PodDirs& dirs, int64_t bytes_max, int files_max, WallTime now);
+// A log over the limit is moved to FILE.TIMESTAMP, and the oldest go until there are at most `files_max` with the current
+// one. True: it was moved, and its container must open its log anew.
+bool rotate_log(const PodDirs& dirs, const std::string& container, int attempt, int64_t bytes_max, int files_max, WallTime now);
 
 // One line of the CRI format: "TIME stdout|stderr P|F text".
 struct LogLine {

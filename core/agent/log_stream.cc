@@ -25,23 +25,25 @@ Result<Fd> open_log(const LogOptions& o, const std::string& name) {
 
 std::string current_name(const LogOptions& o) { return std::to_string(o.attempt) + ".log"; }
 
-// The log's files, oldest first; the current one is the last.
+// The log's files, oldest first; the current one is the last, unless it has only just been moved away.
 std::vector<std::string> log_names(const LogOptions& o) {
   std::vector<std::string> out;
   auto dir = open_beneath(o.root, o.container, O_RDONLY | O_DIRECTORY);
   if (!dir.ok()) return {current_name(o)};
   int fd = dir->release();
+  bool current = false;
   if (DIR* d = fdopendir(fd)) {
     while (auto* e = readdir(d)) {
       std::string name = e->d_name;
       if (name.starts_with(current_name(o) + ".")) out.push_back(name);
+      current = current || name == current_name(o);
     }
     closedir(d);
   } else {
     close(fd);
   }
   std::sort(out.begin(), out.end());
-  out.push_back(current_name(o));
+  if (current || out.empty()) out.push_back(current_name(o));
   return out;
 }
 

@@ -28,14 +28,15 @@ struct PodContext {
   ReferenceCache& references;
   HandlerRunner& handlers;
   RuntimeEvents& runtime_events;
-  std::optional<Cgroups> cgroups;                  // none: left alone
-  std::optional<std::vector<ServiceLink>> services;  // none: not read yet
-  std::map<std::string, std::string> allocatable;
+  std::optional<Cgroups> cgroups{};                // none: left alone
+  std::optional<std::vector<ServiceLink>> services{}; // none: not read yet
+  std::map<std::string, std::string> allocatable{};
+  std::string runtime_name = "containerd";
   int64_t node_memory = 0;
   bool network_ok = true;
-  std::function<void(const std::string& uid)> finished;  // nothing is left of the pod
-  std::function<void(const std::string& uid)> moved;     // something about the pod is different
-  std::map<std::string, std::string> cgroup_files = {};  // cgroups' container_files()
+  std::function<void(const std::string& uid)> finished{};  // nothing is left of the pod
+  std::function<void(const std::string& uid)> moved{};     // something about the pod is different
+  std::map<std::string, std::string> cgroup_files{};       // cgroups' container_files()
 };
 
 // [loop] Does blocking work on the pool and comes back to the loop; waits for room in the pool's queue, never drops.

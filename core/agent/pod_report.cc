@@ -44,7 +44,8 @@ void PodWorker::send_report() {
   if (reporting_ || state_.gone || !state_.spec) return;
   if (!state_.admitted && !state_.stop) return;
   const json::Value pod = object_->value();
-  auto patch = status_patch(pod, make_status(state_, pod, c_.config.node_ips, c_.loop.clock().now()));
+  const StatusStyle style{c_.runtime_name, !c_.config.hollow};
+  auto patch = status_patch(pod, make_status(state_, pod, c_.config.node_ips, c_.loop.clock().now(), style));
   if (patch.is_null()) {
     if (std::exchange(deleting_, false)) delete_object();
     return;

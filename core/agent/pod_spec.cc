@@ -1,5 +1,6 @@
 #include "core/agent/pod_spec.h"
 
+#include "core/agent/local_storage.h"
 #include "core/object/quantity.h"
 
 namespace lotse::agent {
@@ -194,6 +195,7 @@ PodSpecPtr parse_pod(const Object& object) {
   out->grace_s = spec["terminationGracePeriodSeconds"].integer(30);
   if (spec["activeDeadlineSeconds"].is_integer()) out->active_deadline_s = spec["activeDeadlineSeconds"].integer();
   out->host_network = spec["hostNetwork"].boolean();
+  out->limits_storage = storage_limits(pod).any();
   for (const auto& g : spec["readinessGates"].items()) out->readiness_gates.push_back(text(g["conditionType"]));
   for (const auto& s : spec["imagePullSecrets"].items()) out->pull_secrets.push_back(text(s["name"]));
   out->deleting = meta["deletionTimestamp"].is_string();

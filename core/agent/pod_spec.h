@@ -62,6 +62,7 @@ struct PodSpec {
   int64_t grace_s = 30;
   std::optional<int64_t> active_deadline_s;
   bool host_network = false;
+  bool limits_storage = false;            // some emptyDir or container may keep only so much on the disk
   std::vector<std::string> readiness_gates;
   std::vector<std::string> pull_secrets;
   bool deleting = false;

@@ -1,5 +1,7 @@
 #include "core/agent/pod_status.h"
 
+#include "core/agent/downward.h"
+
 namespace lotse::agent {
 namespace {
 
@@ -51,20 +53,20 @@ bool all_ended(const PodState& s) {
   return true;
 }
 
-json::Value terminated(const Terminated& end) {
+json::Value terminated(const Terminated& end, const StatusStyle& style) {
   auto v = json::Value::object({{"exitCode", end.exit_code}, {"reason", end.reason}});
   if (end.started != WallTime{}) v.set("startedAt", format_time(end.started));
   v.set("finishedAt", format_time(end.finished));
-  if (!end.id.empty()) v.set("containerID", "containerd://" + end.id);
+  if (!end.id.empty()) v.set("containerID", style.runtime + "://" + end.id);
   if (!end.message.empty()) v.set("message", end.message);
   return v;
 }
 
-json::Value current(const PodState& s, size_t index) {
+json::Value current(const PodState& s, size_t index, const StatusStyle& style) {
   const auto& c = s.containers[index];
   if (c.running()) return json::Value::object({{"running", json::Value::object({{"startedAt", format_time(c.started)}})}});
   bool waits = !c.reason.empty() && c.reason != "PostStart" && !s.stop;
-  if (c.phase == Phase::kExited && c.end && !waits) return json::Value::object({{"terminated", terminated(*c.end)}});
+  if (c.phase == Phase::kExited && c.end && !waits) return json::Value::object({{"terminated", terminated(*c.end, style)}});
   std::string reason = c.reason, message = c.message;
   if (reason.empty() || reason == "PostStart") {
     bool early = s.spec->containers[index].role == Role::kMain && !s.initialized && s.spec->containers[0].role != Role::kMain;
@@ -82,27 +84,49 @@ bool is_ready(const PodState& s, size_t index) {
   return c.running() && c.startup_ok && c.ready_ok;
 }
 
-json::Value container_status(const PodState& s, size_t index) {
+// What the container was given of what its spec asks for.
+void add_what_was_asked(const json::Value& container, json::Value* status) {
+  const auto& asked = container["resources"];
+  auto resources = json::Value::object();
+  for (const char* kind : {"limits", "requests"}) {
+    if (!asked[kind].empty()) resources.set(kind, asked[kind]);
+  }
+  if (!asked["requests"].empty()) status->set("allocatedResources", asked["requests"]);
+  status->set("resources", std::move(resources));
+  auto mounts = json::Value::array();
+  for (const auto& m : container["volumeMounts"].items()) {
+    auto v = json::Value::object({{"name", m["name"]}, {"mountPath", m["mountPath"]}});
+    if (m["readOnly"].boolean()) {
+      bool whole = m["recursiveReadOnly"].str() == "Enabled" || m["recursiveReadOnly"].str() == "IfPossible";
+      v.set("readOnly", true).set("recursiveReadOnly", whole ? "Enabled" : "Disabled");
+    }
+    mounts.push(std::move(v));
+  }
+  if (!mounts.empty()) status->set("volumeMounts", std::move(mounts));
+}
+
+json::Value container_status(const PodState& s, size_t index, const json::Value& pod, const StatusStyle& style) {
   const auto& spec = s.spec->containers[index];
   const auto& c = s.containers[index];
   auto v = json::Value::object({{"name", spec.name}, {"image", spec.image}, {"imageID", c.image_id}});
   v.set("restartCount", std::max(c.attempt, c.attempt < 0 ? spec.reported.restarts : 0));
   v.set("ready", is_ready(s, index));
   v.set("started", c.running() && c.startup_ok);
-  v.set("state", current(s, index));
+  v.set("state", current(s, index, style));
   bool between = c.phase != Phase::kRunning && c.end && !v["state"].has("terminated");
   const auto* last = between ? &*c.end : c.last ? &*c.last : nullptr;
-  v.set("lastState", last ? json::Value::object({{"terminated", terminated(*last)}}) : json::Value::object());
-  if (!c.id.empty()) v.set("containerID", "containerd://" + c.id);
+  v.set("lastState", last ? json::Value::object({{"terminated", terminated(*last, style)}}) : json::Value::object());
+  if (!c.id.empty()) v.set("containerID", style.runtime + "://" + c.id);
+  if (style.what_was_asked) add_what_was_asked(find_container(pod, spec.name), &v);
   return v;
 }
 
-json::Value statuses(const PodState& s, bool init, bool ephemeral) {
+json::Value statuses(const PodState& s, bool init, bool ephemeral, const json::Value& pod, const StatusStyle& style) {
   auto list = json::Value::array();
   for (size_t i = 0; i < s.containers.size(); ++i) {
     auto role = s.spec->containers[i].role;
     bool is_init = role == Role::kInit || role == Role::kSidecar;
-    if (is_init == init && (role == Role::kEphemeral) == ephemeral) list.push(container_status(s, i));
+    if (is_init == init && (role == Role::kEphemeral) == ephemeral) list.push(container_status(s, i, pod, style));
   }
   return list;
 }
@@ -227,7 +251,8 @@ std::string_view phase_of(const PodState& s) {
   return "Pending";
 }
 
-json::Value make_status(const PodState& s, const json::Value& pod, const std::vector<std::string>& host_ips, WallTime now) {
+json::Value make_status(const PodState& s, const json::Value& pod, const std::vector<std::string>& host_ips,
+                        WallTime now, const StatusStyle& style) {
   auto status = json::Value::object();
   auto phase = phase_of(s);
   status.set("phase", phase);
@@ -247,10 +272,10 @@ json::Value make_status(const PodState& s, const json::Value& pod, const std::ve
   }
   status.set("conditions", conditions(s, pod, phase, now));
   if (s.stop && s.stop->why == Stop::Why::kRejected) return status;
-  auto init = statuses(s, true, false);
+  auto init = statuses(s, true, false, pod, style);
   if (!init.empty()) status.set("initContainerStatuses", std::move(init));
-  status.set("containerStatuses", statuses(s, false, false));
-  auto ephemeral = statuses(s, false, true);
+  status.set("containerStatuses", statuses(s, false, false, pod, style));
+  auto ephemeral = statuses(s, false, true, pod, style);
   if (!ephemeral.empty()) status.set("ephemeralContainerStatuses", std::move(ephemeral));
   return status;
 }

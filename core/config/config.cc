@@ -103,6 +103,11 @@ void check_rules(const TomlValue& root, const Config& config, Complaints* compla
   not_empty("components", "transport", config.components.transport);
   not_empty("components", "scheduler", config.components.scheduler);
   check_families(root, config.network, complaints);
+  if (config.worker.gc_low_percent > config.worker.gc_high_percent)
+    complaints->add(place("worker", "image_gc_low_percent"),
+                    "'image_gc_low_percent' in [worker] must not be above 'image_gc_high_percent'");
+  if (config.worker.care_period < 100'000'000)
+    complaints->add(place("worker", "care_period"), "'care_period' in [worker] must be 100ms at least");
 }
 
 }  // namespace
@@ -137,6 +142,12 @@ Config parse_config(std::string_view text, const std::string& file, Complaints* 
                        text_of(components, "state"), text_of(components, "runtime"), text_of(components, "proxy")};
   config.api = {text_of(sections["api"], "advertise_address"), sections["api"]["tls_san"].as_strings()};
   config.bus = {text_of(sections["bus"], "listen"), text_of(sections["bus"], "join_file")};
+  const MsgValue& w = sections["worker"];
+  auto number = [&](std::string_view name) { return static_cast<int>(w[name].as_int()); };
+  config.worker = {number("pods_max"), number("eviction_disk_available_percent"), number("eviction_inodes_free_percent"),
+                   number("image_gc_high_percent"), number("image_gc_low_percent"), number("log_files"),
+                   w["eviction_memory_available"].as_int(), w["log_file_size"].as_int(), w["care_period"].as_int(),
+                   w["eviction_transition"].as_int(), w["image_gc_age_min"].as_int(), w["image_gc_period"].as_int()};
   const MsgValue& network = sections["network"];
   config.network = {network["pod_cidr"].as_strings(), network["service_cidr"].as_strings(),
                     text_of(network, "cluster_domain"), text_of(network, "backend")};

@@ -34,6 +34,11 @@ struct Config {
   struct Bus {
     std::string listen, join_file;
   } bus;
+  struct Worker {
+    int pods_max, disk_available_percent, inodes_free_percent, gc_high_percent, gc_low_percent, log_files;
+    int64_t memory_available, log_file_size;                    // bytes
+    int64_t care_period, transition, gc_age_min, gc_period;     // ns
+  } worker;
   struct Network {
     std::vector<std::string> pod_cidr, service_cidr;
     std::string cluster_domain, backend;

@@ -54,6 +54,33 @@ Key key(std::string name, KeyType type, std::string fallback, std::string doc,
   return made;
 }
 
+Key number(std::string name, std::string fallback, int64_t minimum, int64_t maximum, std::string doc) {
+  Key made = key(std::move(name), KeyType::kInteger, std::move(fallback), std::move(doc));
+  made.minimum = minimum;
+  made.maximum = maximum;
+  return made;
+}
+
+Section worker_section() {
+  using enum KeyType;
+  return {"worker",
+          "What a worker keeps an eye on.",
+          {number("pods_max", "110", 1, 10000, "How many pods it takes."),
+           key("care_period", kDuration, "10s", "How often it looks at memory, disk and the sizes of logs."),
+           key("eviction_memory_available", kSize, "100MiB",
+               "With less memory than this a pod has to go, and no best-effort pod is let in; 0: never."),
+           number("eviction_disk_available_percent", "10", 0, 100,
+                  "With a smaller share of the data directory's disk free, images that nobody uses go, then pods."),
+           number("eviction_inodes_free_percent", "5", 0, 100, "The same, of its inodes."),
+           key("eviction_transition", kDuration, "5m", "How long a node counts as under pressure after the last of it."),
+           number("image_gc_high_percent", "85", 0, 100, "From this use of the disk on, unused images are removed."),
+           number("image_gc_low_percent", "80", 0, 100, "Until it is down to this."),
+           key("image_gc_age_min", kDuration, "2m", "How long an image is kept at least since it was last used."),
+           key("image_gc_period", kDuration, "5m", "How often the disk is looked at for that."),
+           key("log_file_size", kSize, "10MiB", "A container's log of this size is moved aside, and a new one begun."),
+           number("log_files", "5", 2, 1000, "How many files of a container's log are kept, with the one in use.")}};
+}
+
 std::vector<Section> make_sections() {
   using enum KeyType;
   return {
@@ -83,6 +110,7 @@ std::vector<Section> make_sections() {
        {key("listen", kString, "tcp://0.0.0.0:6442", "Where a master listens for workers.", check_bus_address),
         key("join_file", kString, "",
             "A worker: the file that holds what `lotse token create` printed; ignored once it has joined.")}},
+      worker_section(),
       {"network",
        "The cluster's network: read when the cluster is made and then kept in it.",
        {key("pod_cidr", kStrings, "[\"10.244.0.0/16\"]", "The pods' network, a /24 a node; one a family.", check_cidr),

@@ -183,6 +183,12 @@ class RunningWorker : public Worker {
     c.hollow = hollow_;
     if (!hollow_) c.cni_dir = base_.dir() + "/cni/net.d";
     c.cgroup_root = cgroup_root();
+    const auto& w = base_.config.worker;
+    c.pods_max = w.pods_max;
+    c.care_period = Duration(w.care_period);
+    c.pressure = {w.memory_available, w.disk_available_percent, w.inodes_free_percent, Duration(w.transition)};
+    c.images = {w.gc_high_percent, w.gc_low_percent, Duration(w.gc_age_min), Duration(w.gc_period)};
+    c.logs = {w.log_file_size, w.log_files};
     return c;
   }
   // Several daemons on one machine do not share their pods' cgroups.

@@ -122,6 +122,7 @@ inline constexpr char kContentInfo[] = "/containerd.services.content.v1.Content/
 inline constexpr char kContentUpdate[] = "/containerd.services.content.v1.Content/Update";
 inline constexpr char kContentWrite[] = "/containerd.services.content.v1.Content/Write";
 inline constexpr char kContentAbort[] = "/containerd.services.content.v1.Content/Abort";
+inline constexpr char kImageList[] = "/containerd.services.images.v1.Images/List";
 inline constexpr char kImageCreate[] = "/containerd.services.images.v1.Images/Create";
 inline constexpr char kImageUpdate[] = "/containerd.services.images.v1.Images/Update";
 inline constexpr char kSnapshotPrepare[] = "/containerd.services.snapshots.v1.Snapshots/Prepare";

@@ -1,5 +1,7 @@
 // What the runtime says of itself, and images by way of CRI. Import is image_import.cc.
+#include "lotse/runtime_containerd/containerd.pb.h"
 #include "plugins/runtime_containerd/cri_answer.h"
+#include "plugins/runtime_containerd/image_import.h"
 #include "plugins/runtime_containerd/steps.h"
 
 namespace lotse::runtime_containerd {
@@ -75,8 +77,20 @@ Co<Msg> image_status_step(Engine& engine, Msg request, int64_t deadline) {
 Co<Msg> image_list_step(Engine& engine, Msg, int64_t deadline) {
   co_await engine.ready(deadline);
   auto found = co_await engine.call<cri::ListImagesResponse>(method::kListImages, cri::ListImagesRequest(), deadline);
+  // What was imported from a file is nowhere to be pulled from: it is pinned by a label, which containerd 1.6's CRI does not tell.
+  ctrd::ListImagesRequest pinned;
+  pinned.add_filters("labels.\"" + std::string(kPinnedLabel) + "\"==pinned");
+  auto kept = co_await engine.call<ctrd::ListImagesResponse>(method::kImageList, pinned, deadline);
   Msg items = Msg::array();
-  for (auto& image : found.images()) items.push(described(engine, image));
+  for (auto& image : found.images()) {
+    Msg item = described(engine, image);
+    for (auto& name : image.repo_tags()) {
+      for (auto& other : kept.images()) {
+        if (other.name() == name) item.set("pinned", true);
+      }
+    }
+    items.push(std::move(item));
+  }
   co_return Msg::map({{"items", std::move(items)}});
 }
 

@@ -197,11 +197,12 @@ class Import {
     image.mutable_target()->set_media_type(manifest.media_type);
     image.mutable_target()->set_digest(manifest.digest);
     image.mutable_target()->set_size(static_cast<int64_t>(manifest.size));
-    if (image_name == engine_.settings.pause_image) (*image.mutable_labels())["io.cri-containerd.pinned"] = "pinned";
+    (*image.mutable_labels())[kPinnedLabel] = "pinned";
     auto made = engine_.client.wait<ctrd::ImageResponse>(method::kImageCreate, request, limits());
     if (made.ok()) return;
     if (made.code() != LOTSE_EXISTS) made.failure().raise();
     request.mutable_update_mask()->add_paths("target");
+    request.mutable_update_mask()->add_paths("labels." + std::string(kPinnedLabel));
     engine_.client.wait<ctrd::ImageResponse>(method::kImageUpdate, request, limits()).take();
   }
 

@@ -9,6 +9,9 @@
 
 namespace lotse::runtime_containerd {
 
+// What newer releases of containerd's CRI know as pinned: such an image is not collected.
+inline constexpr char kPinnedLabel[] = "io.cri-containerd.pinned";
+
 inline constexpr int64_t kImportTimeoutNs = int64_t{30} * 60 * 1'000'000'000;
 
 // [worker] Blocks. Returns the names of the images once CRI knows them. Throws sdk::Failure.

@@ -5,6 +5,8 @@
 
 #include "core/agent/agent.h"
 #include "core/agent/checkpoint.h"
+#include "core/agent/images.h"
+#include "core/agent/node_facts.h"
 #include "core/api/client.h"
 #include "core/base/file.h"
 #include "tests/unit/agent/fake_api.h"
@@ -291,6 +293,132 @@ TEST_CASE("the master's calls") {
   }
   SECTION("a call that does not exist") { CHECK_FALSE(h.agent->open("dance", MsgValue::map().encode(), sink).ok()); }
   SECTION("rubbish") { CHECK_FALSE(h.agent->open("exec", "\xff\xff", sink).ok()); }
+}
+
+TEST_CASE("a token is fetched anew before it ends, and its file follows") {
+  House h;
+  h.api.token_expires = "2026-01-01T00:10:00Z";  // ten minutes after the clock's beginning
+  h.put_pod("containers: [{name: app, image: \"web:1\", imagePullPolicy: Never, volumeMounts: [{name: t, mountPath: /t}]}], "
+            "volumes: [{name: t, projected: {sources: [{serviceAccountToken: {path: token, expirationSeconds: 600}}]}}]");
+  h.config.hollow = false;
+  h.start();
+  auto file = h.dir + "/pods/uid-web/volumes/projected/t/token";
+  bool mounted = h.until([&] { return fs::exists(file); });
+  if (!mounted && getuid() != 0) return;  // secrets lie in a tmpfs, which only root can mount
+  REQUIRE(mounted);
+  CHECK(*read_file(file) == "jwt-1");
+  auto asked = [&] { return std::count(h.api.log.begin(), h.api.log.end(), "create serviceaccounts/token"); };
+  CHECK(asked() == 1);
+  for (int i = 0; i < 45; ++i) h.loop.advance(10s);
+  CHECK(asked() == 1);
+  h.api.token_expires = "2026-01-01T10:00:00Z";
+  for (int i = 0; i < 6; ++i) h.loop.advance(10s);
+  CHECK(asked() == 2);
+  CHECK(h.until([&] { return *read_file(file) == "jwt-2"; }, 1ms));
+  h.api.mark_deleted("default", "web", 0);
+  REQUIRE(h.until([&] { return h.pod().is_null() && !fs::exists(h.dir + "/pods/uid-web"); }));
+}
+
+TEST_CASE("a container's id begins with its runtime's name") {
+  House h;
+  h.runtime.name = "hollow";
+  h.put_pod(kWeb);
+  h.start();
+  REQUIRE(h.until([&] { return h.phase() == "Running"; }));
+  const json::Value p = h.pod();
+  CHECK(p["status"]["containerStatuses"].at(0)["containerID"].str() == "hollow://app-0");
+}
+
+TEST_CASE("a status says what the containers were given") {
+  House h;
+  h.put_pod("containers: [{name: app, image: \"web:1\", imagePullPolicy: Never, resources: {requests: {cpu: 10m}, limits: {memory: 1Mi}}, "
+            "volumeMounts: [{name: v, mountPath: /v, readOnly: true}]}], volumes: [{name: v, emptyDir: {}}]");
+  h.start();
+  REQUIRE(h.until([&] { return h.phase() == "Running"; }));
+  const json::Value p = h.pod();
+  const auto& c = p["status"]["containerStatuses"].at(0);
+  CHECK(c["resources"]["limits"]["memory"].str() == "1Mi");
+  CHECK(c["allocatedResources"]["cpu"].str() == "10m");
+  CHECK(c["volumeMounts"].at(0)["mountPath"].str() == "/v");
+  CHECK(c["volumeMounts"].at(0)["recursiveReadOnly"].str() == "Disabled");
+}
+
+TEST_CASE("under pressure pods go one at a time, newcomers are refused, and the condition lasts a while") {
+  House h;
+  std::atomic<int64_t> memory{1000};
+  h.config.pressure.memory_available_bytes = 100;
+  h.config.pressure.transition_period = 60s;
+  h.config.read_pressure = [&] {
+    NodePressure p;
+    p.memory_available = memory;
+    return p;
+  };
+  auto spec = [](const char* name, int priority) {
+    return "priority: " + std::to_string(priority) + ", containers: [{name: " + name + ", image: \"web:1\", imagePullPolicy: Never}]";
+  };
+  h.put_pod(spec("low", 0), "low");
+  h.put_pod(spec("high", 7), "high");
+  h.start();
+  REQUIRE(h.until([&] { return h.phase("low") == "Running" && h.phase("high") == "Running"; }));
+  h.runtime.stats["low-0"] = MsgValue::map({{"memory_bytes", 10}});
+  h.runtime.stats["high-0"] = MsgValue::map({{"memory_bytes", 500}});
+  auto condition = [&] {
+    const json::Value node = h.api.get("nodes", "", "n1");
+    for (const auto& c : node["status"]["conditions"].items()) {
+      if (c["type"].str() == "MemoryPressure") return std::string(c["status"].str());
+    }
+    return std::string();
+  };
+  CHECK(condition() == "False");
+  memory = 50;
+  REQUIRE(h.until([&] { return h.phase("low") == "Failed"; }, 100ms));
+  CHECK(h.phase("high") == "Running");  // the next one only after another look
+  memory = 1000;
+  REQUIRE(h.until([&] { return condition() == "True"; }));
+  h.put_pod(spec("late", 0), "late");
+  REQUIRE(h.until([&] { return h.phase("late") == "Failed"; }));
+  const json::Value late = h.pod("late"), low = h.pod("low");
+  CHECK(late["status"]["reason"].str() == "Evicted");
+  CHECK(low["status"]["message"].str() == "The node was low on resource: memory. Threshold quantity: 100, available: 50. "
+                                          "Container low was using 10, request is 0, has larger consumption of memory. ");
+  for (int i = 0; i < 5; ++i) h.until([] { return false; }, 4ms);
+  REQUIRE(h.until([&] { return condition() == "False"; }, 100ms));
+  CHECK(h.phase("high") == "Running");
+}
+
+TEST_CASE("unused images go, the longest unused first, until enough is free; some never do") {
+  VirtualLoop loop;
+  WorkerPool pool("t", 1, 8);
+  FakeRuntime runtime(loop);
+  Config config;
+  config.pause_image = "pause:1";
+  config.images.age_min = 60s;
+  Images images(config, runtime, loop, pool);
+  auto image = [](const char* id, const char* name, int64_t bytes, bool pinned = false) {
+    return MsgValue::map({{"id", id}, {"names", MsgValue::strings({name})}, {"bytes", bytes}, {"pinned", pinned}});
+  };
+  runtime.image_list = {image("a", "a:1", 100), image("b", "b:1", 100), image("p", "pause:1", 1), image("k", "kept:1", 100, true), image("u", "used:1", 100)};
+  runtime.containers["c"] = {"s", "c", "running", 0, 0, 0, 0, MsgValue::map({{"image", "u"}})};
+  auto collect = [&](int used, int target) {
+    int removed = -1;
+    images.collect(used, target, [&](int n) { removed = n; });
+    loop.run();
+    return removed;
+  };
+  CHECK(collect(90, 0) == 0);  // seen for the first time: nobody knows for how long they have been unused
+  loop.advance(30s);
+  CHECK(collect(90, 0) == 0);
+  loop.advance(31s);
+  CHECK(collect(90, 89) == 1);  // one is enough: 1000 bytes of images, and a ninetieth of it to go
+  CHECK(runtime.log == std::vector<std::string>{"image_remove a"});
+  CHECK(collect(80, 85) == 0);
+  CHECK(collect(90, 0) == 1);
+  CHECK(runtime.log.back() == "image_remove b");
+  runtime.containers.clear();
+  CHECK(collect(90, 0) == 0);  // in use until just now
+  loop.advance(61s);
+  CHECK(collect(90, 0) == 1);
+  CHECK(runtime.image_list.size() == 2);
 }
 
 TEST_CASE("a hollow agent runs pods without files") {

@@ -16,6 +16,7 @@ namespace lotse::agent {
 class FakeApi : public api::Handler {
  public:
   bool down = false;                       // nobody answers
+  std::string token_expires = "2036-01-01T00:00:00Z";
   std::vector<std::string> log;            // "patch pods/web status", ...
 
   json::Value* find(const std::string& resource, const std::string& ns, const std::string& name) {
@@ -125,7 +126,7 @@ class FakeApi : public api::Handler {
     log.push_back("create " + r.resource + (r.subresource.empty() ? "" : "/" + r.subresource));
     auto v = *json::parse(r.body);
     if (r.subresource == "token") {
-      v.set("status", json::Value::object({{"token", "jwt-" + std::to_string(++tokens_)}, {"expirationTimestamp", "2036-01-01T00:00:00Z"}}));
+      v.set("status", json::Value::object({{"token", "jwt-" + std::to_string(++tokens_)}, {"expirationTimestamp", token_expires}}));
       return ok(v);
     }
     v["metadata"].set("namespace", r.ns);

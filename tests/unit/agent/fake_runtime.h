@@ -24,6 +24,9 @@ class FakeRuntime : public Runtime {
   std::map<std::string, Container> containers;
   std::map<std::string, std::string> images;  // name -> id
   std::vector<std::string> log;               // "sandbox_run", "container_stop web-0 5", ...
+  std::vector<MsgValue> image_list;           // what it says of its images
+  std::map<std::string, MsgValue> stats;      // by container
+  std::string name = "fake";
   Status pull_answer, sandbox_answer;
   Loop& loop;
 
@@ -85,7 +88,7 @@ class FakeRuntime : public Runtime {
     std::string id(r["id"].as_text());
     auto none = Status(Reason::kNotFound, "there is no " + id);
     switch (call) {
-      case Call::kInfo: return MsgValue::map({{"name", "fake"}, {"version", "1"}, {"ready", true}});
+      case Call::kInfo: return MsgValue::map({{"name", name}, {"version", "1"}, {"ready", true}});
       case Call::kSandboxRun: {
         log.push_back("sandbox_run");
         if (!sandbox_answer.ok()) return sandbox_answer;
@@ -140,7 +143,21 @@ class FakeRuntime : public Runtime {
         if (it == images.end()) return Status(Reason::kNotFound, "no such image");
         return MsgValue::map({{"id", it->second}, {"bytes", 1000}});
       }
-      case Call::kImageList: case Call::kContainerStats: return MsgValue::map({{"items", MsgValue::array()}});
+      case Call::kImageList: return MsgValue::map({{"items", MsgValue(MsgValue::Array(image_list.begin(), image_list.end()))}});
+      case Call::kImageFs: return MsgValue::map({{"used_bytes", 1000}});
+      case Call::kImageRemove:
+        log.push_back("image_remove " + std::string(r["image"].as_text()));
+        std::erase_if(image_list, [&](const MsgValue& i) { return i["id"].as_text() == r["image"].as_text(); });
+        return MsgValue::map();
+      case Call::kContainerStats: {
+        auto items = MsgValue::array();
+        for (auto& [cid, item] : stats) {
+          auto one = item;
+          one.set("id", cid);
+          items.push(std::move(one));
+        }
+        return MsgValue::map({{"items", items}});
+      }
       case Call::kExecSync: return MsgValue::map({{"exit_code", 0}});
       default: return MsgValue::map();
     }

@@ -205,15 +205,14 @@ TEST_CASE("logs that grew are moved aside, and only so many are kept") {
   fs::create_directories(dirs.logs + "/app");
   for (int i = 0; i < 6; ++i) {
     REQUIRE(write_file_atomically(dirs.logs + "/app/0.log", std::string(100, 'x')).ok());
-    auto r = rotate_logs(dirs, 50, 3, WallTime(std::chrono::seconds(1767225600 + i)));
-    REQUIRE(r.size() == 1);
-    CHECK(r[0].container == "app");
+    CHECK(rotate_log(dirs, "app", 0, 50, 3, WallTime(std::chrono::seconds(1767225600 + i))));
   }
   size_t files = 0;
   for (const auto& e : fs::directory_iterator(dirs.logs + "/app")) files += e.is_regular_file();
   CHECK(files == 2);  // and the one that the container now opens
   REQUIRE(write_file_atomically(dirs.logs + "/app/0.log", "x").ok());
-  CHECK(rotate_logs(dirs, 50, 3, WallTime{}).empty());
+  CHECK_FALSE(rotate_log(dirs, "app", 0, 50, 3, WallTime{}));
+  CHECK_FALSE(rotate_log(dirs, "app", 1, 50, 3, WallTime{}));
 }
 
 TEST_CASE("the termination message, or the end of the log") {
