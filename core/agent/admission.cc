@@ -43,8 +43,8 @@ Requests requests_of(const json::Value& pod) {
 
 std::optional<Rejection> check_resources(const AdmissionInput& in) {
   if (in.others.size() + 1 > static_cast<size_t>(in.pods_max)) {
-    return Rejection{"OutOfpods", "Node didn't have enough resource: pods, requested: 1, used: " + std::to_string(in.others.size()) +
-                                      ", capacity: " + std::to_string(in.pods_max)};
+    return Rejection{"OutOfpods", "Node didn't have enough resource: pods, requested: 1, used: " +
+                                      std::to_string(in.others.size()) + ", capacity: " + std::to_string(in.pods_max)};
   }
   Requests used;
   for (const auto& other : in.others) {
@@ -57,8 +57,9 @@ std::optional<Rejection> check_resources(const AdmissionInput& in) {
     auto q = Quantity::parse(it->second);
     int64_t capacity = q.ok() ? (name == "cpu" ? q->milli() : q->value()) : 0;
     if (used[name] + amount <= capacity) continue;
-    return Rejection{"OutOf" + name, "Node didn't have enough resource: " + name + ", requested: " + std::to_string(amount) +
-                                         ", used: " + std::to_string(used[name]) + ", capacity: " + std::to_string(capacity)};
+    return Rejection{"OutOf" + name,
+                     "Node didn't have enough resource: " + name + ", requested: " + std::to_string(amount) +
+                         ", used: " + std::to_string(used[name]) + ", capacity: " + std::to_string(capacity)};
   }
   return std::nullopt;
 }
@@ -71,7 +72,8 @@ std::set<std::string> host_ports(const json::Value& pod) {
       for (const auto& p : c["ports"].items()) {
         if (p["hostPort"].integer() <= 0) continue;
         std::string ip(p["hostIP"].str("0.0.0.0"));
-        out.insert(std::string(p["protocol"].str("TCP")) + "/" + std::to_string(p["hostPort"].integer()) + "/" + (ip.empty() || ip == "::" ? "0.0.0.0" : ip));
+        out.insert(std::string(p["protocol"].str("TCP")) + "/" + std::to_string(p["hostPort"].integer()) + "/" +
+                   (ip.empty() || ip == "::" ? "0.0.0.0" : ip));
       }
     }
   }
@@ -99,7 +101,8 @@ std::optional<int64_t> number(std::string_view text) {
 bool requirement_holds(const json::Value& r, const json::Value* have) {
   auto op = r["operator"].str();
   auto among = [&] {
-    return have && std::any_of(r["values"].items().begin(), r["values"].items().end(), [&](const json::Value& v) { return v.str() == have->str(); });
+    return have && std::any_of(r["values"].items().begin(), r["values"].items().end(),
+                               [&](const json::Value& v) { return v.str() == have->str(); });
   };
   if (op == "In") return among();
   if (op == "NotIn") return !among();
@@ -135,10 +138,13 @@ bool node_fits(const json::Value& pod, const json::Value& node) {
 }  // namespace
 
 std::optional<Rejection> admit_pod(const AdmissionInput& in) {
-  if (in.node.is_object() && !node_fits(in.pod, in.node)) return Rejection{"NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"};
+  if (in.node.is_object() && !node_fits(in.pod, in.node))
+    return Rejection{"NodeAffinity",
+                     "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"};
   auto ports = host_ports(in.pod);
   for (const auto& other : in.others) {
-    if (!ports.empty() && conflict(ports, host_ports(other))) return Rejection{"NodePorts", "Predicate NodePorts failed: a host port is taken"};
+    if (!ports.empty() && conflict(ports, host_ports(other)))
+      return Rejection{"NodePorts", "Predicate NodePorts failed: a host port is taken"};
   }
   return check_resources(in);
 }

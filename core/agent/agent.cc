@@ -3,16 +3,23 @@
 namespace lotse::agent {
 
 Agent::Impl::Impl(Config c, api::Client& cl, Runtime& r, Loop& l, WorkerPool& p, RuntimeEvents* events)
-    : config(std::move(c)), client(cl), runtime(r), loop(l), pool(p),
+    : config(std::move(c)),
+      client(cl),
+      runtime(r),
+      loop(l),
+      pool(p),
       own_events(events ? nullptr : std::make_unique<RuntimeEvents>(r, l)),
       recorder(cl, l, config.node_name),
       images(config, r, l, p),
-      references(cl, l, [this](const std::string& uid) {
-        if (auto it = pods.find(uid); it != pods.end()) it->second->references_changed();
-      }),
+      references(cl, l,
+                 [this](const std::string& uid) {
+                   if (auto it = pods.find(uid); it != pods.end()) it->second->references_changed();
+                 }),
       handlers(HandlerRunner::make(r, l)),
-      context{config, client, runtime, loop, pool, images, recorder, references, *handlers, events ? *events : *own_events} {
-  if (!config.checkpoint_key.empty() && !config.hollow) checkpoint = std::make_unique<Checkpoint>(config.data_dir + "/agent", config.checkpoint_key, loop, pool);
+      context{config, client,   runtime,    loop,      pool,
+              images, recorder, references, *handlers, events ? *events : *own_events} {
+  if (!config.checkpoint_key.empty() && !config.hollow)
+    checkpoint = std::make_unique<Checkpoint>(config.data_dir + "/agent", config.checkpoint_key, loop, pool);
   context.finished = [this](const std::string& uid) { finished(uid); };
   context.moved = [this](const std::string& uid) {
     for (auto [it, end] = readers.equal_range(uid); it != end;) {
@@ -67,7 +74,8 @@ void Agent::set_network(Status status) {
 void Agent::on_node(std::function<void(const ObjectPtr&)> fn) { impl_->on_node = std::move(fn); }
 
 void Agent::raise_fault(std::string id, std::string reason, std::string message) {
-  impl_->loop.post([weak = std::weak_ptr<Impl>(impl_), id = std::move(id), reason = std::move(reason), message = std::move(message)] {
+  impl_->loop.post([weak = std::weak_ptr<Impl>(impl_), id = std::move(id), reason = std::move(reason),
+                    message = std::move(message)] {
     auto i = weak.lock();
     if (!i || i->stopped) return;
     i->node_state.faults[id] = {reason, message};
@@ -84,7 +92,9 @@ void Agent::clear_fault(std::string id) {
   });
 }
 
-Result<StreamPtr> Agent::open(std::string_view kind, std::string_view arguments, SinkPtr sink) { return impl_->open(kind, arguments, std::move(sink)); }
+Result<StreamPtr> Agent::open(std::string_view kind, std::string_view arguments, SinkPtr sink) {
+  return impl_->open(kind, arguments, std::move(sink));
+}
 Checkpoint* Agent::checkpoint() { return impl_->checkpoint.get(); }
 const Config& Agent::config() const { return impl_->config; }
 

@@ -82,9 +82,10 @@ struct Config {
 
 class Agent {
  public:
-  // REQUIRES: client, runtime, loop, pool and events outlive the agent; client's loop is `loop`. Agents that share a runtime
-  // share one RuntimeEvents, which somebody has started; null: the agent follows the runtime's events itself.
-  Agent(Config config, api::Client& client, Runtime& runtime, Loop& loop, WorkerPool& pool, RuntimeEvents* events = nullptr);
+  // REQUIRES: client, runtime, loop, pool and events outlive the agent; client's loop is `loop`. Agents that share a
+  // runtime share one RuntimeEvents, which somebody has started; null: the agent follows the runtime's events itself.
+  Agent(Config config, api::Client& client, Runtime& runtime, Loop& loop, WorkerPool& pool,
+        RuntimeEvents* events = nullptr);
   ~Agent();
 
   // [loop] Finds containers again (checkpoint, runtime), registers the node, follows its pods.
@@ -92,7 +93,8 @@ class Agent {
   // [loop] Ends all activity; containers go on running. `done` comes once nothing of ours is under way.
   void stop(std::function<void()> done);
 
-  // [loop] What the pod network says: pods that need it wait, and Ready is False, until it is ok. Ok from the start if cni_dir is empty.
+  // [loop] What the pod network says: pods that need it wait, and Ready is False, until it is ok. Ok from the start if
+  // cni_dir is empty.
   void set_network(Status status);
   // [loop] Called with our Node object whenever it changes (pod CIDRs, masters' wishes); set before start.
   void on_node(std::function<void(const ObjectPtr&)> fn);
@@ -100,8 +102,9 @@ class Agent {
   void raise_fault(std::string id, std::string reason, std::string message);
   void clear_fault(std::string id);
 
-  // [any] The master's calls: kind is "logs", "exec", "attach", "portforward", "proxy" or "stats", arguments a MessagePack map as
-  // core/api/README.md documents. The sink may be called before open returns only from other threads.
+  // [any] The master's calls: kind is "logs", "exec", "attach", "portforward", "proxy" or "stats", arguments a
+  // MessagePack map as core/api/README.md documents. The sink may be called before open returns only from other
+  // threads.
   Result<StreamPtr> open(std::string_view kind, std::string_view arguments, SinkPtr sink);
 
   // [loop] Sealed storage that survives kill -9, shared with the pod network and DNS; null without a key.

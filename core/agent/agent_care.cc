@@ -1,5 +1,5 @@
-// What an agent looks at from time to time: pressure on memory, disk and process ids (agent_eviction.cc has what follows
-// from it); logs that grew; images nobody uses. One timer for all of it.
+// What an agent looks at from time to time: pressure on memory, disk and process ids (agent_eviction.cc has what
+// follows from it); logs that grew; images nobody uses. One timer for all of it.
 #include "core/agent/agent_impl.h"
 #include "core/agent/log_files.h"
 
@@ -16,11 +16,13 @@ void Agent::Impl::care() {
   std::vector<std::pair<ObjectPtr, PodDirs>> measured;
   for (const auto& [uid, pod] : pods) {
     const auto& s = pod->state();
-    if (s.any_running() && (node_state.disk_pressure || s.spec->limits_storage)) measured.emplace_back(pod->object(), pod->dirs());
+    if (s.any_running() && (node_state.disk_pressure || s.spec->limits_storage))
+      measured.emplace_back(pod->object(), pod->dirs());
   }
   auto look = [round, measured = std::move(measured), &config = config] {
     round->pressure = config.read_pressure ? config.read_pressure() : read_node_pressure(config.data_dir);
-    for (const auto& [object, dirs] : measured) round->storage[object->header().uid] = measure_storage(object->value(), dirs);
+    for (const auto& [object, dirs] : measured)
+      round->storage[object->header().uid] = measure_storage(object->value(), dirs);
   };
   on_pool(loop, pool, std::move(look), [weak = weak_from_this(), round] {
     auto self = weak.lock();

@@ -1,5 +1,5 @@
-// What follows from pressure: the node's conditions, and pods that have to go, one at a time; and pods that keep more on
-// the disk than they may.
+// What follows from pressure: the node's conditions, and pods that have to go, one at a time; and pods that keep more
+// on the disk than they may.
 #include "core/agent/agent_impl.h"
 #include "core/agent/eviction.h"
 #include "core/agent/resources.h"
@@ -48,26 +48,30 @@ void Agent::Impl::check_pressure(const std::shared_ptr<CareRound>& round) {
   const auto& p = round->pressure;
   auto short_of = shortage_of(config.pressure, p, true);
   bool memory = short_of && short_of->resource == "memory";
-  bool disk = memory ? shortage_of({0, config.pressure.disk_available_percent, config.pressure.inodes_free_percent}, p, true).has_value()
-                     : short_of.has_value();
+  bool disk =
+      memory ? shortage_of({0, config.pressure.disk_available_percent, config.pressure.inodes_free_percent}, p, true)
+                   .has_value()
+             : short_of.has_value();
   set_conditions(memory, disk, p.pids_free_percent < kPidsFreeLeast);
   if (disk && !std::exchange(reclaimed, true)) {
     collect_images(true);
     if (!memory) short_of.reset();
   }
   reclaimed = disk;
-  bool limited = std::any_of(pods.begin(), pods.end(), [](const auto& p) { return p.second->state().spec->limits_storage; });
+  bool limited =
+      std::any_of(pods.begin(), pods.end(), [](const auto& p) { return p.second->state().spec->limits_storage; });
   if (!short_of && !limited) return;
-  runtime.call(Call::kContainerStats, MsgValue::map(), kShort, [weak = weak_from_this(), round, short_of, &loop = loop](Result<MsgValue> answer) {
-    loop.post([weak, round, short_of, answer = std::move(answer)] {
-      auto self = weak.lock();
-      if (!self || self->stopped || !answer.ok()) return;
-      std::map<std::string, const MsgValue*> stats;  // by container id
-      for (const auto& item : (*answer)["items"].items()) stats[std::string(item["id"].as_text())] = &item;
-      self->enforce_storage_limits(*round, stats);
-      if (short_of) self->evict_one(*short_of, *round, stats);
-    });
-  });
+  runtime.call(Call::kContainerStats, MsgValue::map(), kShort,
+               [weak = weak_from_this(), round, short_of, &loop = loop](Result<MsgValue> answer) {
+                 loop.post([weak, round, short_of, answer = std::move(answer)] {
+                   auto self = weak.lock();
+                   if (!self || self->stopped || !answer.ok()) return;
+                   std::map<std::string, const MsgValue*> stats;  // by container id
+                   for (const auto& item : (*answer)["items"].items()) stats[std::string(item["id"].as_text())] = &item;
+                   self->enforce_storage_limits(*round, stats);
+                   if (short_of) self->evict_one(*short_of, *round, stats);
+                 });
+               });
 }
 
 void Agent::Impl::evict(PodWorker& pod, const std::string& message) {
@@ -91,7 +95,8 @@ void Agent::Impl::enforce_storage_limits(CareRound& round, const std::map<std::s
 }
 
 // None while another is still going: what it gives back must be seen first.
-void Agent::Impl::evict_one(const Shortage& shortage, const CareRound& round, const std::map<std::string, const MsgValue*>& stats) {
+void Agent::Impl::evict_one(const Shortage& shortage, const CareRound& round,
+                            const std::map<std::string, const MsgValue*>& stats) {
   bool memory = shortage.resource == "memory";
   std::vector<EvictionCandidate> candidates;
   for (const auto& [uid, pod] : pods) {

@@ -1,5 +1,5 @@
-// What an Agent is made of. Its parts: agent_start.cc (finding things again, the order of the start), agent_pods.cc (which
-// pods there are), agent_care.cc (what is looked at from time to time), agent_streams.cc (the master's calls).
+// What an Agent is made of. Its parts: agent_start.cc (finding things again, the order of the start), agent_pods.cc
+// (which pods there are), agent_care.cc (what is looked at from time to time), agent_streams.cc (the master's calls).
 #pragma once
 #include <map>
 #include <memory>
@@ -87,7 +87,8 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
   void evict_one(const Shortage& shortage, const CareRound& round, const std::map<std::string, const MsgValue*>& stats);
   // agent_streams.cc
   Result<StreamPtr> open(std::string_view kind, std::string_view arguments, SinkPtr sink);
-  void open_on_loop(const std::string& kind, const MsgValue& arguments, const SinkPtr& sink, const std::shared_ptr<DeferredStream::Core>& core);
+  void open_on_loop(const std::string& kind, const MsgValue& arguments, const SinkPtr& sink,
+                    const std::shared_ptr<DeferredStream::Core>& core);
   Result<StreamPtr> open_logs(PodWorker& pod, const MsgValue& arguments, const SinkPtr& sink);
   Result<StreamPtr> open_stats(const MsgValue& arguments, const SinkPtr& sink);
   Result<PodWorker*> find_pod(const MsgValue& arguments);

@@ -1,5 +1,5 @@
-// Which pods there are: from the API once it answers, before that from the checkpoint; and what is left of those that are
-// no more.
+// Which pods there are: from the API once it answers, before that from the checkpoint; and what is left of those that
+// are no more.
 #include <dirent.h>
 
 #include "core/agent/admission.h"
@@ -69,7 +69,8 @@ void Agent::Impl::admit(PodWorker& worker) {
   const json::Value pod = worker.object()->value();
   // Admitted before, by what was reported of it: a restart of ours is no reason to think again.
   if (state.spec->start_time != WallTime{}) return worker.admit();
-  if (auto why = refused_under_pressure(pod, {node_state.memory_pressure, node_state.disk_pressure, node_state.pid_pressure})) {
+  if (auto why = refused_under_pressure(
+          pod, {node_state.memory_pressure, node_state.disk_pressure, node_state.pid_pressure})) {
     return worker.reject("Evicted", *why);
   }
   std::vector<json::Value> others;
@@ -132,9 +133,11 @@ void Agent::Impl::remove_orphans() {
       auto request = MsgValue::map({{"id", s["id"].as_text()}});
       auto stop = request;
       if (!config.cni_dir.empty()) stop.set("cni", config.cni_dir);
-      runtime.call(Call::kSandboxStop, stop, std::chrono::minutes(2), [this, weak = weak_from_this(), request](Result<MsgValue>) {
-        if (auto self = weak.lock()) runtime.call(Call::kSandboxRemove, request, kShort, [](Result<MsgValue>) {});
-      });
+      runtime.call(Call::kSandboxStop, stop, std::chrono::minutes(2),
+                   [this, weak = weak_from_this(), request](Result<MsgValue>) {
+                     if (auto self = weak.lock())
+                       runtime.call(Call::kSandboxRemove, request, kShort, [](Result<MsgValue>) {});
+                   });
     }
   }
   found.clear();

@@ -7,7 +7,8 @@
 namespace lotse::agent {
 namespace {
 
-constexpr Duration kShort = std::chrono::seconds(30), kRetryFirst = std::chrono::milliseconds(200), kRetryMost = std::chrono::seconds(5);
+constexpr Duration kShort = std::chrono::seconds(30), kRetryFirst = std::chrono::milliseconds(200),
+                   kRetryMost = std::chrono::seconds(5);
 constexpr const char* kPods = "pods";
 constexpr const char* kConfigMaps = "configmaps";
 constexpr const char* kSecrets = "secrets";
@@ -79,7 +80,9 @@ void Agent::Impl::ask_runtime() {
       auto self = weak.lock();
       if (!self || self->stopped) return;
       if (answer.ok() && (*answer)["ready"].as_bool()) return self->runtime_answered(*answer);
-      self->node_state.runtime = Status(Reason::kServiceUnavailable, answer.ok() ? std::string((*answer)["message"].as_text("not ready")) : answer.status().message);
+      self->node_state.runtime =
+          Status(Reason::kServiceUnavailable,
+                 answer.ok() ? std::string((*answer)["message"].as_text("not ready")) : answer.status().message);
       if (!self->node) self->follow_api();  // the node is there, and says that it is not ready
       self->node->changed();
       self->retry([weak] {
@@ -109,20 +112,22 @@ void Agent::Impl::look_for_pods() {
   auto again = [weak = weak_from_this()] {
     if (auto self = weak.lock()) self->look_for_pods();
   };
-  runtime.call(Call::kSandboxList, MsgValue::map(), kShort, [weak = weak_from_this(), again, this](Result<MsgValue> sandboxes) {
-    auto self = weak.lock();
-    if (!self) return;
-    runtime.call(Call::kContainerList, MsgValue::map(), kShort, [weak, again, sandboxes = std::move(sandboxes)](Result<MsgValue> containers) {
-      auto inner = weak.lock();
-      if (!inner) return;
-      inner->loop.post([weak, again, sandboxes, containers = std::move(containers)] {
-        auto self = weak.lock();
-        if (!self || self->stopped) return;
-        if (!sandboxes.ok() || !containers.ok()) return self->retry(again);
-        self->take_found(*sandboxes, *containers);
-      });
-    });
-  });
+  runtime.call(Call::kSandboxList, MsgValue::map(), kShort,
+               [weak = weak_from_this(), again, this](Result<MsgValue> sandboxes) {
+                 auto self = weak.lock();
+                 if (!self) return;
+                 runtime.call(Call::kContainerList, MsgValue::map(), kShort,
+                              [weak, again, sandboxes = std::move(sandboxes)](Result<MsgValue> containers) {
+                                auto inner = weak.lock();
+                                if (!inner) return;
+                                inner->loop.post([weak, again, sandboxes, containers = std::move(containers)] {
+                                  auto self = weak.lock();
+                                  if (!self || self->stopped) return;
+                                  if (!sandboxes.ok() || !containers.ok()) return self->retry(again);
+                                  self->take_found(*sandboxes, *containers);
+                                });
+                              });
+               });
 }
 
 // Ours are known by the label with our node's name.
@@ -139,7 +144,8 @@ void Agent::Impl::take_found(const MsgValue& sandboxes, const MsgValue& containe
     if (it != uid_of.end()) found[it->second].containers.push_back(c);
   }
   runtime_seen = true;
-  if (!found.empty()) log::info("agent.found", "pods were found in the runtime", {{"node", config.node_name}, {"pods", found.size()}});
+  if (!found.empty())
+    log::info("agent.found", "pods were found in the runtime", {{"node", config.node_name}, {"pods", found.size()}});
   if (!services.empty()) services_changed();
   if (checkpoint) {
     for (auto& object : checkpoint->read(kPods)) {
@@ -205,7 +211,8 @@ void Agent::Impl::services_changed() {
     const json::Value v = object->value();
     ServiceLink s{object->header().ns, object->header().name, std::string(v["spec"]["clusterIP"].str()), {}};
     for (const auto& p : v["spec"]["ports"].items()) {
-      s.ports.push_back({std::string(p["name"].str()), std::string(p["protocol"].str("TCP")), static_cast<int>(p["port"].integer())});
+      s.ports.push_back(
+          {std::string(p["name"].str()), std::string(p["protocol"].str("TCP")), static_cast<int>(p["port"].integer())});
     }
     list.push_back(std::move(s));
   }

@@ -26,12 +26,13 @@ Result<StreamPtr> Agent::Impl::open(std::string_view kind, std::string_view argu
   }
   LOTSE_TRY(auto parsed, MsgValue::parse(arguments));
   auto stream = DeferredStream::make(sink);
-  loop.post([weak = weak_from_this(), kind = std::string(kind), parsed = std::move(parsed), sink, core = stream->core()] {
-    auto self = weak.lock();
-    if (!self || self->stopped) return core->fail(Status(Reason::kServiceUnavailable, "the node is going down"));
-    if (core->cancelled()) return core->fail(Status(Reason::kCancelled, "the client has gone"));
-    self->open_on_loop(kind, parsed, sink, core);
-  });
+  loop.post(
+      [weak = weak_from_this(), kind = std::string(kind), parsed = std::move(parsed), sink, core = stream->core()] {
+        auto self = weak.lock();
+        if (!self || self->stopped) return core->fail(Status(Reason::kServiceUnavailable, "the node is going down"));
+        if (core->cancelled()) return core->fail(Status(Reason::kCancelled, "the client has gone"));
+        self->open_on_loop(kind, parsed, sink, core);
+      });
   return StreamPtr(std::move(stream));
 }
 
@@ -41,7 +42,8 @@ Result<PodWorker*> Agent::Impl::find_pod(const MsgValue& a) {
   return Status::not_found("", "pods", a["name"].as_text());
 }
 
-void Agent::Impl::open_on_loop(const std::string& kind, const MsgValue& a, const SinkPtr& sink, const std::shared_ptr<DeferredStream::Core>& core) {
+void Agent::Impl::open_on_loop(const std::string& kind, const MsgValue& a, const SinkPtr& sink,
+                               const std::shared_ptr<DeferredStream::Core>& core) {
   auto take = [&](Result<StreamPtr> stream) {
     if (stream.ok()) core->attach(std::move(*stream));
     else core->fail(stream.status());
@@ -57,12 +59,16 @@ void Agent::Impl::open_on_loop(const std::string& kind, const MsgValue& a, const
   const auto& state = (*pod)->state();
   if (kind == "logs") return take(open_logs(**pod, a, sink));
   if (kind == "portforward") {
-    if (state.sandbox != PodState::Sandbox::kReady) return core->fail(Status(Reason::kBadRequest, "pod is not running"));
-    return take(runtime.open(Open::kPortForward, MsgValue::map({{"sandbox", state.sandbox_id}, {"port", a["port"].as_int()}}), sink));
+    if (state.sandbox != PodState::Sandbox::kReady)
+      return core->fail(Status(Reason::kBadRequest, "pod is not running"));
+    return take(runtime.open(Open::kPortForward,
+                             MsgValue::map({{"sandbox", state.sandbox_id}, {"port", a["port"].as_int()}}), sink));
   }
   if (kind == "proxy") {
     auto ip = std::string(a["address"].as_text());
-    if (ip.empty()) ip = state.spec->host_network ? (config.node_ips.empty() ? "" : config.node_ips.front()) : (state.ips.empty() ? "" : state.ips.front());
+    if (ip.empty())
+      ip = state.spec->host_network ? (config.node_ips.empty() ? "" : config.node_ips.front())
+                                    : (state.ips.empty() ? "" : state.ips.front());
     if (ip.empty()) return core->fail(Status(Reason::kServiceUnavailable, "the pod has no address yet"));
     return take(open_proxy(loop, a, ip, sink));
   }
@@ -83,11 +89,15 @@ Result<StreamPtr> Agent::Impl::open_logs(PodWorker& pod, const MsgValue& a, cons
   if (a["previous"].as_bool()) {
     if (!waits) --attempt;
     if (attempt < 0 || (!waits && !c.last)) {
-      return Status(Reason::kBadRequest, "previous terminated container \"" + name + "\" in pod \"" + s.spec->name + "\" not found");
+      return Status(Reason::kBadRequest,
+                    "previous terminated container \"" + name + "\" in pod \"" + s.spec->name + "\" not found");
     }
   } else if (c.id.empty() || attempt < 0) {
-    auto why = c.reason.empty() || c.reason == "PostStart" ? (s.initialized || index == 0 ? "ContainerCreating" : "PodInitializing") : c.reason;
-    return Status(Reason::kBadRequest, "container \"" + name + "\" in pod \"" + s.spec->name + "\" is waiting to start: " + why);
+    auto why = c.reason.empty() || c.reason == "PostStart"
+                   ? (s.initialized || index == 0 ? "ContainerCreating" : "PodInitializing")
+                   : c.reason;
+    return Status(Reason::kBadRequest,
+                  "container \"" + name + "\" in pod \"" + s.spec->name + "\" is waiting to start: " + why);
   }
   LogOptions o;
   o.root = pod.dirs().logs;
@@ -114,20 +124,24 @@ Result<StreamPtr> Agent::Impl::open_logs(PodWorker& pod, const MsgValue& a, cons
 Result<StreamPtr> Agent::Impl::open_stats(const MsgValue& a, const SinkPtr& sink) {
   auto stream = DeferredStream::make(sink);
   std::string only(a["uid"].as_text());
-  runtime.call(Call::kContainerStats, MsgValue::map(), kShort, [weak = weak_from_this(), &loop = loop, core = stream->core(), sink, only](Result<MsgValue> answer) {
-    loop.post([weak, core, sink, only, answer = std::move(answer)] {
-      auto self = weak.lock();
-      if (!self || !answer.ok()) return core->fail(answer.ok() ? Status(Reason::kServiceUnavailable, "the node is going down") : answer.status());
-      std::vector<const PodWorker*> list;
-      for (const auto& [uid, pod] : self->pods) {
-        if (only.empty() || uid == only) list.push_back(pod.get());
-      }
-      auto summary = stats_summary(self->config, self->node_state.facts, list, *answer, self->loop.clock().now());
-      if (core->cancelled()) return core->fail(Status(Reason::kCancelled, "the client has gone"));
-      sink->on_item(0, json::write_bytes(summary));
-      core->fail(Status());
-    });
-  });
+  runtime.call(Call::kContainerStats, MsgValue::map(), kShort,
+               [weak = weak_from_this(), &loop = loop, core = stream->core(), sink, only](Result<MsgValue> answer) {
+                 loop.post([weak, core, sink, only, answer = std::move(answer)] {
+                   auto self = weak.lock();
+                   if (!self || !answer.ok())
+                     return core->fail(answer.ok() ? Status(Reason::kServiceUnavailable, "the node is going down")
+                                                   : answer.status());
+                   std::vector<const PodWorker*> list;
+                   for (const auto& [uid, pod] : self->pods) {
+                     if (only.empty() || uid == only) list.push_back(pod.get());
+                   }
+                   auto summary =
+                       stats_summary(self->config, self->node_state.facts, list, *answer, self->loop.clock().now());
+                   if (core->cancelled()) return core->fail(Status(Reason::kCancelled, "the client has gone"));
+                   sink->on_item(0, json::write_bytes(summary));
+                   core->fail(Status());
+                 });
+               });
   return StreamPtr(std::move(stream));
 }
 

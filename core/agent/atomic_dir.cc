@@ -17,8 +17,8 @@ namespace {
 constexpr const char* kData = "..data";
 
 Status check_path(const std::string& path) {
-  bool bad = path.empty() || path.starts_with('/') || path.starts_with("..") || path.find("/../") != std::string::npos ||
-             path.ends_with("/..");
+  bool bad = path.empty() || path.starts_with('/') || path.starts_with("..") ||
+             path.find("/../") != std::string::npos || path.ends_with("/..");
   return bad ? Status(Reason::kInvalid, "\"" + path + "\" is no path inside a volume") : Status();
 }
 
@@ -53,8 +53,9 @@ bool unchanged(const std::string& dir, const std::string& target, const Payload&
   std::set<std::string> have;
   list_files(dir + "/" + target, "", &have);
   if (have.size() != payload.size()) return false;
-  return std::all_of(payload.begin(), payload.end(),
-                     [&](const auto& f) { return have.contains(f.first) && same_file(dir + "/" + target + "/" + f.first, f.second); });
+  return std::all_of(payload.begin(), payload.end(), [&](const auto& f) {
+    return have.contains(f.first) && same_file(dir + "/" + target + "/" + f.first, f.second);
+  });
 }
 
 Status write_one(const std::string& path, const FileContent& file, std::optional<gid_t> group) {
@@ -78,7 +79,8 @@ Status write_one(const std::string& path, const FileContent& file, std::optional
 
 Status write_all(const std::string& root, const Payload& payload, std::optional<gid_t> group) {
   for (const auto& [path, file] : payload) {
-    if (auto slash = path.rfind('/'); slash != std::string::npos) LOTSE_CHECK_OK(make_dirs(root + "/" + path.substr(0, slash), 0755));
+    if (auto slash = path.rfind('/'); slash != std::string::npos)
+      LOTSE_CHECK_OK(make_dirs(root + "/" + path.substr(0, slash), 0755));
     LOTSE_CHECK_OK(write_one(root + "/" + path, file, group));
   }
   return {};

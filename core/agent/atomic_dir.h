@@ -1,5 +1,6 @@
-// A directory of files that changes all at once, as Kubernetes' volumes for config maps and secrets do: the files lie in
-// a directory named by time, ..data is a link to it, and each name in the volume is a link through ..data. Renaming a new
+// A directory of files that changes all at once, as Kubernetes' volumes for config maps and secrets do: the files lie
+// in a directory named by time, ..data is a link to it, and each name in the volume is a link through ..data. Renaming
+// a new
 // ..data over the old one is the moment of change. [worker]
 #pragma once
 #include <sys/types.h>

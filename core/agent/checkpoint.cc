@@ -25,7 +25,8 @@ struct Checkpoint::State : std::enable_shared_from_this<State> {
   std::map<std::string, Set> sets;
   bool closed = false;
 
-  State(std::string d, std::string k, Loop& l, WorkerPool& p) : dir(std::move(d)), key(std::move(k)), loop(l), pool(p) {}
+  State(std::string d, std::string k, Loop& l, WorkerPool& p)
+      : dir(std::move(d)), key(std::move(k)), loop(l), pool(p) {}
   std::string path(const std::string& name) const { return dir + "/checkpoint-" + name; }
 
   void write(const std::string& name) {
@@ -39,7 +40,9 @@ struct Checkpoint::State : std::enable_shared_from_this<State> {
     auto objects = std::make_shared<std::vector<ObjectPtr>>(set.collect());
     on_pool(loop, pool, [self = shared_from_this(), name, objects] {
       auto status = make_dirs(self->dir, 0700);
-      if (status.ok()) status = write_file_atomically(self->path(name), security::seal(self->key, "checkpoint/" + name, encode(*objects)), 0600);
+      if (status.ok())
+        status = write_file_atomically(self->path(name),
+                                       security::seal(self->key, "checkpoint/" + name, encode(*objects)), 0600);
       if (!status.ok()) log::warn("agent.checkpoint_failed", status.message, {{"set", name}});
     }, [weak = weak_from_this(), name] {
       auto self = weak.lock();
@@ -80,7 +83,8 @@ Result<std::vector<ObjectPtr>> Checkpoint::decode(std::string_view bytes) {
   limits.bytes_max = kFileMax;
   LOTSE_TRY(auto v, MsgValue::parse(bytes, limits));
   const auto& list = v.items();
-  if (list.size() != 2 || list[0].as_int() != kVersion) return Status(Reason::kBadRequest, "a checkpoint of a version that is not known");
+  if (list.size() != 2 || list[0].as_int() != kVersion)
+    return Status(Reason::kBadRequest, "a checkpoint of a version that is not known");
   std::vector<ObjectPtr> out;
   for (const auto& item : list[1].items()) {
     if (item.items().size() != 2) return Status(Reason::kBadRequest, "a damaged checkpoint");
@@ -93,7 +97,8 @@ Result<std::vector<ObjectPtr>> Checkpoint::decode(std::string_view bytes) {
 std::vector<ObjectPtr> Checkpoint::read(const std::string& name) const {
   auto sealed = read_file(state_->path(name), kFileMax);
   if (!sealed.ok()) {
-    if (sealed.status().reason != Reason::kNotFound) log::warn("agent.checkpoint_unreadable", sealed.status().message, {{"set", name}});
+    if (sealed.status().reason != Reason::kNotFound)
+      log::warn("agent.checkpoint_unreadable", sealed.status().message, {{"set", name}});
     return {};
   }
   auto plain = security::unseal(state_->key, "checkpoint/" + name, *sealed);

@@ -1,5 +1,6 @@
-// Checkpoint: named sets of objects on disk that outlive kill -9 and the master: DIR/agent/checkpoint-NAME, 0600, sealed
-// with the node's key. Each set is written whole, after a short while in which more changes may gather, by rename.
+// Checkpoint: named sets of objects on disk that outlive kill -9 and the master: DIR/agent/checkpoint-NAME, 0600,
+// sealed with the node's key. Each set is written whole, after a short while in which more changes may gather, by
+// rename.
 //
 // The file: security::seal(key, "checkpoint/NAME", MessagePack [version 1, [[resourceVersion, canonical JSON] ...]]).
 #pragma once

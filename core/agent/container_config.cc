@@ -49,18 +49,23 @@ MsgValue mount_list(const ContainerInput& in) {
   bool has_hosts = false;
   for (const auto& m : in.mounts) {
     has_hosts = has_hosts || m.target == "/etc/hosts";
-    auto v = MsgValue::map({{"source", m.image.empty() ? m.source : m.image}, {"target", m.target}, {"read_only", m.read_only},
+    auto v = MsgValue::map({{"source", m.image.empty() ? m.source : m.image},
+                            {"target", m.target},
+                            {"read_only", m.read_only},
                             {"propagation", m.propagation}});
     if (m.recursive_read_only) v.set("recursive_read_only", true);
     if (!m.image.empty()) v.set("image", true);
     out.push_back(std::move(v));
   }
   if (in.config.hollow) return out;
-  if (!has_hosts) out.push_back(MsgValue::map({{"source", in.dirs.hosts()}, {"target", "/etc/hosts"}, {"read_only", false}}));
+  if (!has_hosts)
+    out.push_back(MsgValue::map({{"source", in.dirs.hosts()}, {"target", "/etc/hosts"}, {"read_only", false}}));
   auto path = in.container["terminationMessagePath"].str("/dev/termination-log");
   if (!path.empty()) {
-    out.push_back(MsgValue::map({{"source", in.dirs.termination_log(std::string(in.container["name"].str()), in.attempt)},
-                                 {"target", path}, {"read_only", false}}));
+    out.push_back(
+        MsgValue::map({{"source", in.dirs.termination_log(std::string(in.container["name"].str()), in.attempt)},
+                       {"target", path},
+                       {"read_only", false}}));
   }
   return out;
 }
@@ -77,13 +82,15 @@ Result<std::vector<MountPlan>> plan_mounts(const json::Value& pod, const json::V
     plan.target = std::string(m["mountPath"].str());
     if (!plan.target.starts_with('/')) plan.target = "/" + plan.target;
     plan.read_only = m["readOnly"].boolean();
-    plan.recursive_read_only = plan.read_only && (m["recursiveReadOnly"].str() == "Enabled" || m["recursiveReadOnly"].str() == "IfPossible");
+    plan.recursive_read_only =
+        plan.read_only && (m["recursiveReadOnly"].str() == "Enabled" || m["recursiveReadOnly"].str() == "IfPossible");
     plan.propagation = std::string(m["mountPropagation"].str("None"));
     plan.sub_path = std::string(m["subPath"].str());
     if (auto expr = m["subPathExpr"].str(); !expr.empty()) {
       LOTSE_TRY(plan.sub_path, expand_strictly(expr, map));
     }
-    if (!stays_below(plan.sub_path)) return Status(Reason::kInvalid, "subPath \"" + plan.sub_path + "\" leaves its volume");
+    if (!stays_below(plan.sub_path))
+      return Status(Reason::kInvalid, "subPath \"" + plan.sub_path + "\" leaves its volume");
     const auto& volume = volume_of(pod, plan.volume);
     if (volume.has("image")) {
       plan.image = std::string(volume["image"]["reference"].str());
@@ -93,7 +100,8 @@ Result<std::vector<MountPlan>> plan_mounts(const json::Value& pod, const json::V
       if (it == volumes.end()) return Status(Reason::kInvalid, "volume \"" + plan.volume + "\" is not mounted");
       plan.source = it->second;
       // What follows its source is ours to write.
-      for (const char* kind : {"configMap", "secret", "downwardAPI", "projected"}) plan.read_only = plan.read_only || volume.has(kind);
+      for (const char* kind : {"configMap", "secret", "downwardAPI", "projected"})
+        plan.read_only = plan.read_only || volume.has(kind);
     }
     out.push_back(std::move(plan));
   }
@@ -110,9 +118,14 @@ Result<MsgValue> container_request(const ContainerInput& in) {
                                {std::string(kLabelNode), in.config.node_name}});
   MsgValue::Array env_list;
   for (const auto& [k, v] : in.env) env_list.push_back(MsgValue::array({k, v}));
-  auto request = MsgValue::map({{"sandbox", in.sandbox}, {"name", name}, {"attempt", in.attempt}, {"image", in.image.id},
+  auto request = MsgValue::map({{"sandbox", in.sandbox},
+                                {"name", name},
+                                {"attempt", in.attempt},
+                                {"image", in.image.id},
                                 {"log_path", name + "/" + std::to_string(in.attempt) + ".log"},
-                                {"stdin", c["stdin"].boolean()}, {"stdin_once", c["stdinOnce"].boolean()}, {"tty", c["tty"].boolean()},
+                                {"stdin", c["stdin"].boolean()},
+                                {"stdin_once", c["stdinOnce"].boolean()},
+                                {"tty", c["tty"].boolean()},
                                 {"cgroup_parent", in.cgroup_parent}});
   request.set("command", words(c["command"], env));
   request.set("args", words(c["args"], env));

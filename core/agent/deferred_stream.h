@@ -1,5 +1,5 @@
-// A stream that is handed out before what stands behind it is open: what the opener does meanwhile is kept and passed on.
-// [any thread]
+// A stream that is handed out before what stands behind it is open: what the opener does meanwhile is kept and passed
+// on. [any thread]
 #pragma once
 #include <deque>
 #include <memory>
@@ -14,7 +14,8 @@ class DeferredStream : public Stream {
   class Core {
    public:
     explicit Core(SinkPtr sink) : sink_(std::move(sink)) {}
-    // One of these, once. The stream behind reports to the same sink itself. fail: not from within a call of the opener.
+    // One of these, once. The stream behind reports to the same sink itself. fail: not from within a call of the
+    // opener.
     void attach(StreamPtr stream);
     void fail(Status status);
     bool cancelled();

@@ -74,7 +74,8 @@ Result<std::string> field_value(const json::Value& pod, std::string_view path, c
   return Status(Reason::kInvalid, "unsupported fieldPath: " + std::string(path));
 }
 
-Result<std::string> resource_value(const json::Value& pod, const json::Value& ref, const json::Value& container, const PodFacts& facts) {
+Result<std::string> resource_value(const json::Value& pod, const json::Value& ref, const json::Value& container,
+                                   const PodFacts& facts) {
   const auto& c = ref["containerName"].str().empty() ? container : find_container(pod, ref["containerName"].str());
   auto resource = ref["resource"].str();
   auto dot = resource.find('.');
@@ -86,7 +87,8 @@ Result<std::string> resource_value(const json::Value& pod, const json::Value& re
   auto value = quantity(c["resources"][list][name]);
   if (list == "requests" && value.is_zero()) value = quantity(c["resources"]["limits"][name]);
   if (list == "limits" && value.is_zero()) {
-    if (auto all = facts.allocatable.find(std::string(name)); all != facts.allocatable.end()) value = quantity(json::Value(all->second));
+    if (auto all = facts.allocatable.find(std::string(name)); all != facts.allocatable.end())
+      value = quantity(json::Value(all->second));
   }
   auto divisor = quantity(ref["divisor"]);
   if (name == "cpu") return std::to_string(divided(value.milli(), divisor.is_zero() ? 1000 : divisor.milli()));

@@ -18,7 +18,8 @@ struct PodFacts {
 // fieldRef.fieldPath: "metadata.labels['a']", "status.podIP", ...
 Result<std::string> field_value(const json::Value& pod, std::string_view path, const PodFacts& facts);
 // resourceFieldRef: {containerName, resource, divisor}; `container` is used where it names none.
-Result<std::string> resource_value(const json::Value& pod, const json::Value& ref, const json::Value& container, const PodFacts& facts);
+Result<std::string> resource_value(const json::Value& pod, const json::Value& ref, const json::Value& container,
+                                   const PodFacts& facts);
 const json::Value& find_container(const json::Value& pod, std::string_view name);  // null value: none
 
 }  // namespace lotse::agent

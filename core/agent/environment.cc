@@ -10,7 +10,8 @@ std::string kind_text(RefKind kind) { return kind == RefKind::kConfigMap ? "conf
 // nullptr with *missing: it does not exist. A Status: it was not read yet.
 Result<const Object*> find(const Referenced& refs, RefKind kind, const std::string& name) {
   auto it = refs.find({kind, name});
-  if (it == refs.end()) return Status(Reason::kServiceUnavailable, kind_text(kind) + " \"" + name + "\" has not been read yet");
+  if (it == refs.end())
+    return Status(Reason::kServiceUnavailable, kind_text(kind) + " \"" + name + "\" has not been read yet");
   return it->second.get();
 }
 
@@ -67,7 +68,8 @@ struct Builder {
       put(variable, std::move(*value));
     } else if (!ref["optional"].boolean()) {
       if (!object) return not_found(kind, name);
-      return Status(Reason::kInvalid, "couldn't find key " + key + " in " + (kind == RefKind::kConfigMap ? "ConfigMap " : "Secret ") +
+      return Status(Reason::kInvalid, "couldn't find key " + key + " in " +
+                                          (kind == RefKind::kConfigMap ? "ConfigMap " : "Secret ") +
                                           std::string(pod["metadata"]["namespace"].str()) + "/" + name);
     }
     return {};
@@ -185,11 +187,14 @@ EnvironmentMap service_environment(const std::string& ns, bool links, const std:
 
 Result<Environment> make_environment(const json::Value& pod, const json::Value& container, const Referenced& refs,
                                      const std::vector<ServiceLink>& services, const PodFacts& facts) {
-  auto links = service_environment(std::string(pod["metadata"]["namespace"].str()), pod["spec"]["enableServiceLinks"].boolean(true), services);
+  auto links = service_environment(std::string(pod["metadata"]["namespace"].str()),
+                                   pod["spec"]["enableServiceLinks"].boolean(true), services);
   Builder b{pod, container, refs, facts, {}, links};
   for (const auto& from : container["envFrom"].items()) {
-    if (auto* map = from.find("configMapRef")) LOTSE_CHECK_OK(b.take_all(*map, RefKind::kConfigMap, from["prefix"].str()));
-    if (auto* secret = from.find("secretRef")) LOTSE_CHECK_OK(b.take_all(*secret, RefKind::kSecret, from["prefix"].str()));
+    if (auto* map = from.find("configMapRef"))
+      LOTSE_CHECK_OK(b.take_all(*map, RefKind::kConfigMap, from["prefix"].str()));
+    if (auto* secret = from.find("secretRef"))
+      LOTSE_CHECK_OK(b.take_all(*secret, RefKind::kSecret, from["prefix"].str()));
   }
   for (const auto& e : container["env"].items()) LOTSE_CHECK_OK(b.take(e));
   for (auto& [name, value] : links) {

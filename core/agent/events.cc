@@ -54,7 +54,8 @@ struct EventRecorder::State : std::enable_shared_from_this<State> {
     auto v = json::Value::object({{"apiVersion", "v1"}, {"kind", "Event"}});
     std::string ns = i.subject.ns.empty() ? "default" : i.subject.ns;
     v.set("metadata", json::Value::object({{"name", k.name}, {"namespace", ns}}));
-    auto about = json::Value::object({{"kind", i.subject.kind}, {"name", i.subject.name}, {"uid", i.subject.uid}, {"apiVersion", "v1"}});
+    auto about = json::Value::object(
+        {{"kind", i.subject.kind}, {"name", i.subject.name}, {"uid", i.subject.uid}, {"apiVersion", "v1"}});
     if (!i.subject.ns.empty()) about.set("namespace", i.subject.ns);
     if (!i.subject.field_path.empty()) about.set("fieldPath", i.subject.field_path);
     v.set("involvedObject", std::move(about));
@@ -87,7 +88,9 @@ struct EventRecorder::State : std::enable_shared_from_this<State> {
       return;
     }
     if (known.size() >= kKnownMax) known.clear();
-    Known fresh{fmt::format("{}.{:x}{}", item.subject.name, loop.clock().now().time_since_epoch().count(), make_suffix(2)), item.time, 1};
+    Known fresh{
+        fmt::format("{}.{:x}{}", item.subject.name, loop.clock().now().time_since_epoch().count(), make_suffix(2)),
+        item.time, 1};
     auto& k = known[item.key] = std::move(fresh);
     client.create({"", "v1", "events"}, ns, document(item, k), done);
   }
@@ -105,7 +108,8 @@ void EventRecorder::record(const EventSubject& subject, bool warning, std::strin
     return;
   }
   auto key = fmt::format("{}\n{}\n{}\n{}\n{}", subject.uid, subject.field_path, warning, reason, message);
-  s.queue.push_back({subject, warning, std::move(reason), std::move(message), format_time(s.loop.clock().now()), std::move(key)});
+  s.queue.push_back(
+      {subject, warning, std::move(reason), std::move(message), format_time(s.loop.clock().now()), std::move(key)});
   s.send();
 }
 

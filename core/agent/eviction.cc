@@ -31,8 +31,8 @@ std::vector<EvictionCandidate> eviction_order(std::vector<EvictionCandidate> can
 
 std::string eviction_message(const Shortage& shortage, const EvictionCandidate& victim) {
   auto show = [&](int64_t n) { return shortage.percent ? std::to_string(n) + "%" : amount(n); };
-  auto text = fmt::format("The node was low on resource: {}. Threshold quantity: {}, available: {}. ", shortage.resource,
-                          show(shortage.threshold), show(shortage.available));
+  auto text = fmt::format("The node was low on resource: {}. Threshold quantity: {}, available: {}. ",
+                          shortage.resource, show(shortage.threshold), show(shortage.available));
   for (const auto& [name, used] : victim.by_container) {
     auto request = victim.requests.find(name);
     int64_t asked = request == victim.requests.end() ? 0 : request->second;

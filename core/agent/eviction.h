@@ -21,8 +21,8 @@ struct EvictionCandidate {
 inline constexpr int64_t kCriticalPriority = 2000000000;  // of system pods: they are never chosen
 
 // The order of victims, the first one first: those that use more than they asked for before those that do not, then the
-// lower priority, then who uses more above its request. QoS comes of itself: best effort asked for nothing, and a guaranteed
-// pod cannot use more than it asked for.
+// lower priority, then who uses more above its request. QoS comes of itself: best effort asked for nothing, and a
+// guaranteed pod cannot use more than it asked for.
 std::vector<EvictionCandidate> eviction_order(std::vector<EvictionCandidate> candidates);
 
 struct Shortage {

@@ -45,12 +45,16 @@ std::string late(const Handler& handler, const HandlerTarget& target, Duration t
   auto where = host + ":" + std::to_string(target.port);
   switch (handler.kind) {
     case Handler::Kind::kHttp:
-      return fmt::format("Get \"{}://{}{}{}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
-                         handler.scheme == "HTTPS" ? "https" : "http", where, handler.path.starts_with('/') ? "" : "/", handler.path);
+      return fmt::format(
+          "Get \"{}://{}{}{}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
+          handler.scheme == "HTTPS" ? "https" : "http", where, handler.path.starts_with('/') ? "" : "/", handler.path);
     case Handler::Kind::kTcp: return "dial tcp " + where + ": i/o timeout";
     case Handler::Kind::kGrpc:
-      return fmt::format("timeout: health rpc did not complete within {}s", std::chrono::duration_cast<std::chrono::seconds>(timeout).count());
-    default: return fmt::format("command timed out after {}s", std::chrono::duration_cast<std::chrono::seconds>(timeout).count());
+      return fmt::format("timeout: health rpc did not complete within {}s",
+                         std::chrono::duration_cast<std::chrono::seconds>(timeout).count());
+    default:
+      return fmt::format("command timed out after {}s",
+                         std::chrono::duration_cast<std::chrono::seconds>(timeout).count());
   }
 }
 
@@ -65,8 +69,11 @@ class Runner : public HandlerRunner {
       if (auto r = weak.lock()) r->end(std::move(result));
     };
     if (handler.kind != Handler::Kind::kSleep) {
-      run->deadline = loop_.after(timeout + (handler.kind == Handler::Kind::kExec ? std::chrono::seconds(1) : std::chrono::seconds(0)),
-                                  [end, text = late(handler, target, timeout)] { end({false, text}); });
+      run->deadline = loop_.after(
+          timeout + (handler.kind == Handler::Kind::kExec ? std::chrono::seconds(1) : std::chrono::seconds(0)),
+          [end, text = late(handler, target, timeout)] {
+            end({false, text});
+          });
     }
     start(*run, handler, target, timeout, end);
     return Handle(std::make_unique<Grip>(std::move(run)));
@@ -74,7 +81,8 @@ class Runner : public HandlerRunner {
 
  private:
   void start(Run& run, const Handler& handler, const HandlerTarget& target, Duration timeout, const Done& end) {
-    bool network = handler.kind == Handler::Kind::kHttp || handler.kind == Handler::Kind::kTcp || handler.kind == Handler::Kind::kGrpc;
+    bool network = handler.kind == Handler::Kind::kHttp || handler.kind == Handler::Kind::kTcp ||
+                   handler.kind == Handler::Kind::kGrpc;
     if (network && target.port == 0) return end({false, "invalid port: " + handler.port});
     switch (handler.kind) {
       case Handler::Kind::kExec: return exec(handler, target, timeout, end);
@@ -82,24 +90,30 @@ class Runner : public HandlerRunner {
       case Handler::Kind::kTcp: run.work = run_tcp(loop_, handler, target, end); return;
       case Handler::Kind::kGrpc: run.work = run_grpc(loop_, handler, target, end); return;
       case Handler::Kind::kSleep:
-        run.deadline = loop_.after(std::min<Duration>(std::chrono::seconds(handler.sleep_s), timeout), [end] { end({true, ""}); });
+        run.deadline = loop_.after(std::min<Duration>(std::chrono::seconds(handler.sleep_s), timeout), [end] {
+          end({true, ""});
+        });
         return;
       case Handler::Kind::kNone: return end({false, "missing probe handler"});
     }
   }
 
   void exec(const Handler& handler, const HandlerTarget& target, Duration timeout, const Done& end) {
-    auto request = MsgValue::map({{"id", target.container_id}, {"command", MsgValue::strings(handler.command)}, {"timeout_ns", timeout.count()}});
-    runtime_.call(Call::kExecSync, std::move(request), timeout + std::chrono::seconds(1), [&loop = loop_, end, text = late(handler, target, timeout)](Result<MsgValue> answer) {
-      loop.post([end, text, answer = std::move(answer)] {
-        if (!answer.ok()) {
-          bool late = answer.status().reason == Reason::kTimeout;
-          return end({false, late ? text : answer.status().message});
-        }
-        std::string text = std::string((*answer)["stdout"].as_text()) + std::string((*answer)["stderr"].as_text());
-        end({(*answer)["exit_code"].as_int() == 0, std::move(text)});
-      });
-    });
+    auto request = MsgValue::map({{"id", target.container_id},
+                                  {"command", MsgValue::strings(handler.command)},
+                                  {"timeout_ns", timeout.count()}});
+    runtime_.call(Call::kExecSync, std::move(request), timeout + std::chrono::seconds(1),
+                  [&loop = loop_, end, text = late(handler, target, timeout)](Result<MsgValue> answer) {
+                    loop.post([end, text, answer = std::move(answer)] {
+                      if (!answer.ok()) {
+                        bool late = answer.status().reason == Reason::kTimeout;
+                        return end({false, late ? text : answer.status().message});
+                      }
+                      std::string text =
+                          std::string((*answer)["stdout"].as_text()) + std::string((*answer)["stderr"].as_text());
+                      end({(*answer)["exit_code"].as_int() == 0, std::move(text)});
+                    });
+                  });
   }
 
   Runtime& runtime_;
@@ -108,6 +122,8 @@ class Runner : public HandlerRunner {
 
 }  // namespace
 
-std::unique_ptr<HandlerRunner> HandlerRunner::make(Runtime& runtime, Loop& loop) { return std::make_unique<Runner>(runtime, loop); }
+std::unique_ptr<HandlerRunner> HandlerRunner::make(Runtime& runtime, Loop& loop) {
+  return std::make_unique<Runner>(runtime, loop);
+}
 
 }  // namespace lotse::agent

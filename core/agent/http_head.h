@@ -1,5 +1,5 @@
-// The head of an HTTP/1.1 answer, put together from pieces and read: what probes and the proxy need of HTTP beside writing a
-// request. Pure.
+// The head of an HTTP/1.1 answer, put together from pieces and read: what probes and the proxy need of HTTP beside
+// writing a request. Pure.
 #pragma once
 #include <optional>
 #include <string>

@@ -27,7 +27,9 @@ bool good_tag(std::string_view tag) {
   });
 }
 
-bool is_host(std::string_view part) { return part == "localhost" || part.find_first_of(".:") != std::string_view::npos; }
+bool is_host(std::string_view part) {
+  return part == "localhost" || part.find_first_of(".:") != std::string_view::npos;
+}
 
 // One part of a host pattern: '*' stands for any run of characters within it.
 bool glob(std::string_view pattern, std::string_view text) {
@@ -86,7 +88,10 @@ MsgValue read_auth(const std::string& server, const json::Value& entry) {
 }  // namespace
 
 Result<std::string> normal_image(std::string_view name) {
-  auto bad = [&] { return Status(Reason::kInvalid, "couldn't parse image name \"" + std::string(name) + "\": invalid reference format"); };
+  auto bad = [&] {
+    return Status(Reason::kInvalid,
+                  "couldn't parse image name \"" + std::string(name) + "\": invalid reference format");
+  };
   std::string_view rest = name, digest, tag;
   if (auto at = rest.find('@'); at != std::string_view::npos) {
     digest = rest.substr(at);

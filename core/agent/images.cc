@@ -60,13 +60,14 @@ struct Images::State : std::enable_shared_from_this<State> {
   State(const Config& c, Runtime& r, Loop& l, WorkerPool& p) : config(c), runtime(r), loop(l), pool(p) {}
 
   void call(Call what, MsgValue request, Duration timeout, Answer answer) {
-    runtime.call(what, std::move(request), timeout, [weak = weak_from_this(), answer = std::move(answer)](Result<MsgValue> result) {
-      auto self = weak.lock();
-      if (!self) return;
-      self->loop.post([weak, answer, result = std::move(result)]() mutable {
-        if (weak.lock()) answer(std::move(result));
-      });
-    });
+    runtime.call(what, std::move(request), timeout,
+                 [weak = weak_from_this(), answer = std::move(answer)](Result<MsgValue> result) {
+                   auto self = weak.lock();
+                   if (!self) return;
+                   self->loop.post([weak, answer, result = std::move(result)]() mutable {
+                     if (weak.lock()) answer(std::move(result));
+                   });
+                 });
   }
 
   void fail(Job& job, std::string reason, std::string message) {
@@ -82,19 +83,21 @@ struct Images::State : std::enable_shared_from_this<State> {
   }
 
   void look(std::shared_ptr<Job> job) {
-    call(Call::kImageStatus, MsgValue::map({{"image", job->wanted.image}}), kShort, [this, job](Result<MsgValue> answer) {
-      bool missing = !answer.ok() && answer.status().reason == Reason::kNotFound;
-      if (!answer.ok() && !missing) return fail(*job, "ImageInspectError", answer.status().message);
-      if (!missing && job->wanted.policy != Pull::kAlways) {
-        job->said(false, "Pulled", "Container image \"" + job->wanted.image + "\" already present on machine");
-        return present(*job, *answer);
-      }
-      if (job->wanted.policy == Pull::kNever) {
-        return fail(*job, "ErrImageNeverPull", "Container image \"" + job->wanted.image + "\" is not present with pull policy of Never");
-      }
-      waiting.push_back(job);
-      next();
-    });
+    call(Call::kImageStatus, MsgValue::map({{"image", job->wanted.image}}), kShort,
+         [this, job](Result<MsgValue> answer) {
+           bool missing = !answer.ok() && answer.status().reason == Reason::kNotFound;
+           if (!answer.ok() && !missing) return fail(*job, "ImageInspectError", answer.status().message);
+           if (!missing && job->wanted.policy != Pull::kAlways) {
+             job->said(false, "Pulled", "Container image \"" + job->wanted.image + "\" already present on machine");
+             return present(*job, *answer);
+           }
+           if (job->wanted.policy == Pull::kNever) {
+             return fail(*job, "ErrImageNeverPull",
+                         "Container image \"" + job->wanted.image + "\" is not present with pull policy of Never");
+           }
+           waiting.push_back(job);
+           next();
+         });
   }
 
   void next() {
@@ -141,36 +144,45 @@ struct Images::State : std::enable_shared_from_this<State> {
       job->said(true, "Failed", text);
       return fail(*job, "ErrImagePull", status.message);
     }
-    call(Call::kImageStatus, MsgValue::map({{"image", job->wanted.image}}), kShort, [this, job](Result<MsgValue> answer) {
-      if (!answer.ok()) return fail(*job, "ImageInspectError", answer.status().message);
-      auto now = loop.clock().steady();
-      job->said(false, "Pulled", fmt::format("Successfully pulled image \"{}\" in {} ({} including waiting). Image size: {} bytes.",
-                                             job->wanted.image, took(now - job->begun), took(now - job->asked), (*answer)["bytes"].as_int()));
-      present(*job, *answer);
-    });
+    call(Call::kImageStatus, MsgValue::map({{"image", job->wanted.image}}), kShort,
+         [this, job](Result<MsgValue> answer) {
+           if (!answer.ok()) return fail(*job, "ImageInspectError", answer.status().message);
+           auto now = loop.clock().steady();
+           job->said(false, "Pulled",
+                     fmt::format("Successfully pulled image \"{}\" in {} ({} including waiting). Image size: {} bytes.",
+                                 job->wanted.image, took(now - job->begun), took(now - job->asked),
+                                 (*answer)["bytes"].as_int()));
+           present(*job, *answer);
+         });
   }
 
   void import_files(std::shared_ptr<std::vector<std::string>> files, size_t index, std::function<void()> done) {
     if (index >= files->size()) return done();
     auto path = (*files)[index];
-    call(Call::kImageImport, MsgValue::map({{"path", path}}), kImport, [this, files, index, path, done](Result<MsgValue> answer) {
-      if (answer.ok()) log::info("agent.image_imported", "images were taken from a file", {{"path", path}});
-      else log::warn("agent.image_import_failed", answer.status().message, {{"path", path}});
-      import_files(files, index + 1, done);
-    });
+    call(Call::kImageImport, MsgValue::map({{"path", path}}), kImport,
+         [this, files, index, path, done](Result<MsgValue> answer) {
+           if (answer.ok())
+             log::info("agent.image_imported", "images were taken from a file", {{"path", path}});
+           else
+             log::warn("agent.image_import_failed", answer.status().message, {{"path", path}});
+           import_files(files, index + 1, done);
+         });
   }
 
-  void remove_next(std::shared_ptr<std::vector<std::pair<std::string, int64_t>>> victims, int64_t to_free, int removed, std::function<void(int)> done) {
+  void remove_next(std::shared_ptr<std::vector<std::pair<std::string, int64_t>>> victims, int64_t to_free, int removed,
+                   std::function<void(int)> done) {
     if (victims->empty() || to_free <= 0) return done(removed);
     auto [id, bytes] = victims->front();
     victims->erase(victims->begin());
-    call(Call::kImageRemove, MsgValue::map({{"image", id}}), kShort, [this, victims, to_free, removed, done, id = id, bytes = bytes](Result<MsgValue> answer) {
-      if (answer.ok()) {
-        used.erase(id);
-        log::info("agent.image_removed", "an image that nothing used was removed", {{"image", id}, {"bytes", bytes}});
-      }
-      remove_next(victims, answer.ok() ? to_free - bytes : to_free, removed + (answer.ok() ? 1 : 0), done);
-    });
+    call(Call::kImageRemove, MsgValue::map({{"image", id}}), kShort,
+         [this, victims, to_free, removed, done, id = id, bytes = bytes](Result<MsgValue> answer) {
+           if (answer.ok()) {
+             used.erase(id);
+             log::info("agent.image_removed", "an image that nothing used was removed",
+                       {{"image", id}, {"bytes", bytes}});
+           }
+           remove_next(victims, answer.ok() ? to_free - bytes : to_free, removed + (answer.ok() ? 1 : 0), done);
+         });
   }
 
   // Oldest use first; never what is pinned, in use, or was seen first less than age_min ago.
@@ -186,7 +198,8 @@ struct Images::State : std::enable_shared_from_this<State> {
       for (const auto& name : image["names"].items()) ours = ours || name.as_text() == config.pause_image;
       for (const auto& digest : image["digests"].items()) ours = ours || busy.contains(std::string(digest.as_text()));
       if (busy.contains(id)) it->second = now;
-      if (ours || fresh || busy.contains(id) || image["pinned"].as_bool() || now - it->second < config.images.age_min) continue;
+      if (ours || fresh || busy.contains(id) || image["pinned"].as_bool() || now - it->second < config.images.age_min)
+        continue;
       order.emplace_back(it->second, id, image["bytes"].as_int());
     }
     std::sort(order.begin(), order.end());
@@ -201,7 +214,8 @@ Images::Images(const Config& config, Runtime& runtime, Loop& loop, WorkerPool& p
 Images::~Images() = default;
 
 void Images::ensure(Wanted wanted, Said said, Done done) {
-  auto job = std::make_shared<State::Job>(State::Job{std::move(wanted), std::move(said), std::move(done), state_->loop.clock().steady()});
+  auto job = std::make_shared<State::Job>(
+      State::Job{std::move(wanted), std::move(said), std::move(done), state_->loop.clock().steady()});
   if (auto name = normal_image(job->wanted.image); !name.ok()) {
     auto message = "Failed to apply default image tag \"" + job->wanted.image + "\": " + name.status().message;
     state_->loop.post([state = state_, job, message] { state->fail(*job, "InvalidImageName", message); });
@@ -229,7 +243,8 @@ void Images::list(std::function<void(std::vector<MsgValue>)> done) {
   state_->call(Call::kImageList, MsgValue::map(), kShort, [done = std::move(done)](Result<MsgValue> answer) {
     std::vector<MsgValue> out;
     if (answer.ok()) out = (*answer)["items"].items();
-    std::sort(out.begin(), out.end(), [](const MsgValue& a, const MsgValue& b) { return a["bytes"].as_int() > b["bytes"].as_int(); });
+    std::sort(out.begin(), out.end(),
+              [](const MsgValue& a, const MsgValue& b) { return a["bytes"].as_int() > b["bytes"].as_int(); });
     if (out.size() > kNodeImagesMost) out.resize(kNodeImagesMost);
     done(std::move(out));
   });
@@ -240,13 +255,16 @@ void Images::collect(int used_percent, int target, std::function<void(int)> done
   self->call(Call::kImageFs, MsgValue::map(), kShort, [self, used_percent, target, done](Result<MsgValue> fs) {
     // What the images take is what can be freed; the share to free is counted of the whole disk by its use.
     int64_t bytes = fs.ok() ? (*fs)["used_bytes"].as_int() : 0;
-    int64_t to_free = used_percent > target && used_percent > 0 ? std::max<int64_t>(bytes * (used_percent - target) / used_percent, 1) : 0;
+    int64_t to_free = used_percent > target && used_percent > 0
+                          ? std::max<int64_t>(bytes * (used_percent - target) / used_percent, 1)
+                          : 0;
     self->call(Call::kContainerList, MsgValue::map(), kShort, [self, to_free, done](Result<MsgValue> containers) {
       if (!containers.ok()) return done(0);
-      self->call(Call::kImageList, MsgValue::map(), kShort, [self, to_free, done, in_use = *containers](Result<MsgValue> images) {
-        if (!images.ok()) return done(0);
-        self->choose(*images, in_use, to_free, done);
-      });
+      self->call(Call::kImageList, MsgValue::map(), kShort,
+                 [self, to_free, done, in_use = *containers](Result<MsgValue> images) {
+                   if (!images.ok()) return done(0);
+                   self->choose(*images, in_use, to_free, done);
+                 });
     });
   });
 }

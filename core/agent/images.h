@@ -1,5 +1,5 @@
-// Images on this node: looked for and pulled by policy, a few at a time; imported from files at the start; collected when
-// the disk fills up. [loop]
+// Images on this node: looked for and pulled by policy, a few at a time; imported from files at the start; collected
+// when the disk fills up. [loop]
 #pragma once
 #include <functional>
 #include <memory>

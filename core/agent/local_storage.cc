@@ -30,7 +30,8 @@ int64_t add_up(int parent, const char* name, dev_t device, std::set<ino_t>* seen
   while (auto* e = readdir(d)) {
     std::string_view entry = e->d_name;
     struct stat st {};
-    if (entry == "." || entry == ".." || fstatat(at, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_dev != device) continue;
+    if (entry == "." || entry == ".." || fstatat(at, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_dev != device)
+      continue;
     if (!S_ISDIR(st.st_mode) && st.st_nlink > 1 && !seen->insert(st.st_ino).second) continue;
     sum += static_cast<int64_t>(st.st_blocks) * 512;
     if (S_ISDIR(st.st_mode)) sum += add_up(at, e->d_name, device, seen, depth + 1);
@@ -64,7 +65,8 @@ StorageLimits storage_limits(const json::Value& pod) {
   StorageLimits out;
   for (const auto& v : pod["spec"]["volumes"].items()) {
     auto limit = v["emptyDir"]["sizeLimit"].str();
-    if (v["emptyDir"]["medium"].str().empty() && bytes_of(std::string(limit)) > 0) out.volumes[std::string(v["name"].str())] = limit;
+    if (v["emptyDir"]["medium"].str().empty() && bytes_of(std::string(limit)) > 0)
+      out.volumes[std::string(v["name"].str())] = limit;
   }
   for (const auto& c : pod["spec"]["containers"].items()) {
     auto limit = c["resources"]["limits"]["ephemeral-storage"].str();

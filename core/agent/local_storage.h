@@ -1,5 +1,5 @@
-// What a pod keeps on the node's own disk, and how much it may: emptyDir volumes, logs, and what its containers wrote into
-// their own files.
+// What a pod keeps on the node's own disk, and how much it may: emptyDir volumes, logs, and what its containers wrote
+// into their own files.
 #pragma once
 #include <map>
 #include <optional>

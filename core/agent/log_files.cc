@@ -117,7 +117,8 @@ std::string termination_message(const PodDirs& dirs, const std::string& containe
   return last_lines(read_end(dirs.logs, container + "/" + std::to_string(attempt) + ".log", 16 * 1024));
 }
 
-void link_container_log(PodContext& context, const PodDirs& dirs, const PodSpec& spec, const std::string& container, int attempt, const std::string& id) {
+void link_container_log(PodContext& context, const PodDirs& dirs, const PodSpec& spec, const std::string& container,
+                        int attempt, const std::string& id) {
   if (context.config.container_log_dir.empty()) return;
   auto dir = context.config.container_log_dir;
   auto link = fmt::format("{}/{}_{}_{}-{}.log", dir, spec.name, spec.ns, container, id);
@@ -132,11 +133,13 @@ void remove_dead_links(const std::string& dir) {
   for (const auto& name : entries(dir)) {
     struct stat st {};
     auto path = dir + "/" + name;
-    if (lstat(path.c_str(), &st) == 0 && S_ISLNK(st.st_mode) && stat(path.c_str(), &st) != 0 && errno == ENOENT) unlink(path.c_str());
+    if (lstat(path.c_str(), &st) == 0 && S_ISLNK(st.st_mode) && stat(path.c_str(), &st) != 0 && errno == ENOENT)
+      unlink(path.c_str());
   }
 }
 
-bool rotate_log(const PodDirs& dirs, const std::string& container, int attempt, int64_t bytes_max, int files_max, WallTime now) {
+bool rotate_log(const PodDirs& dirs, const std::string& container, int attempt, int64_t bytes_max, int files_max,
+                WallTime now) {
   auto dir = dirs.logs + "/" + container;
   auto current = std::to_string(attempt) + ".log";
   struct stat st {};
@@ -145,7 +148,8 @@ bool rotate_log(const PodDirs& dirs, const std::string& container, int attempt, 
   for (auto& name : entries(dir)) {
     if (name.starts_with(current + ".")) before.push_back(std::move(name));
   }
-  for (size_t keep = static_cast<size_t>(std::max(files_max - 2, 0)); before.size() > keep; before.erase(before.begin())) {
+  for (size_t keep = static_cast<size_t>(std::max(files_max - 2, 0)); before.size() > keep;
+       before.erase(before.begin())) {
     unlink((dir + "/" + before.front()).c_str());
   }
   auto stamp = format_micro_time(now);

@@ -16,13 +16,15 @@ Status prepare_container_files(const PodDirs& dirs, const std::string& container
 // What the container wrote into its termination-log, or the end of its log.
 std::string termination_message(const PodDirs& dirs, const std::string& container, int attempt, bool fall_back_to_log);
 // [loop] /var/log/containers/POD_NAMESPACE_CONTAINER-ID.log -> its log.
-void link_container_log(PodContext& context, const PodDirs& dirs, const PodSpec& spec, const std::string& container, int attempt, const std::string& id);
+void link_container_log(PodContext& context, const PodDirs& dirs, const PodSpec& spec, const std::string& container,
+                        int attempt, const std::string& id);
 // Links that lead nowhere any more.
 void remove_dead_links(const std::string& dir);
 
-// A log over the limit is moved to FILE.TIMESTAMP, and the oldest go until there are at most `files_max` with the current
-// one. True: it was moved, and its container must open its log anew.
-bool rotate_log(const PodDirs& dirs, const std::string& container, int attempt, int64_t bytes_max, int files_max, WallTime now);
+// A log over the limit is moved to FILE.TIMESTAMP, and the oldest go until there are at most `files_max` with the
+// current one. True: it was moved, and its container must open its log anew.
+bool rotate_log(const PodDirs& dirs, const std::string& container, int attempt, int64_t bytes_max, int files_max,
+                WallTime now);
 
 // One line of the CRI format: "TIME stdout|stderr P|F text".
 struct LogLine {

@@ -24,7 +24,8 @@ void LogFilter::line(std::string_view text, std::string* out) {
   piece += l.text;
   if (!l.partial) piece += '\n';
   at_line_start_ = !l.partial;
-  if (options_.limit_bytes > 0) piece.resize(std::min<size_t>(piece.size(), static_cast<size_t>(options_.limit_bytes - written_)));
+  if (options_.limit_bytes > 0)
+    piece.resize(std::min<size_t>(piece.size(), static_cast<size_t>(options_.limit_bytes - written_)));
   written_ += static_cast<int64_t>(piece.size());
   *out += piece;
 }

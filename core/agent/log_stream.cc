@@ -19,7 +19,8 @@ constexpr size_t kPiece = 64 * 1024;
 Result<Fd> open_log(const LogOptions& o, const std::string& name) {
   LOTSE_TRY(Fd fd, open_beneath(o.root, o.container + "/" + name, O_RDONLY | O_NONBLOCK));
   struct stat st {};
-  if (fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) return Status(Reason::kForbidden, "the log is not a regular file");
+  if (fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode))
+    return Status(Reason::kForbidden, "the log is not a regular file");
   return fd;
 }
 
@@ -82,8 +83,14 @@ struct LogStream::Piece {
   bool running = true;   // when the reading began
 };
 
-LogStream::LogStream(Loop& loop, WorkerPool& pool, LogOptions options, SinkPtr sink, std::function<bool()> still_running)
-    : loop_(loop), pool_(pool), options_(std::move(options)), sink_(std::move(sink)), still_running_(std::move(still_running)), filter_(options_) {}
+LogStream::LogStream(Loop& loop, WorkerPool& pool, LogOptions options, SinkPtr sink,
+                     std::function<bool()> still_running)
+    : loop_(loop),
+      pool_(pool),
+      options_(std::move(options)),
+      sink_(std::move(sink)),
+      still_running_(std::move(still_running)),
+      filter_(options_) {}
 
 LogStream::~LogStream() { watch_.reset(); }
 
@@ -113,7 +120,9 @@ void LogStream::listen() {
   if (inotify_) return;
   inotify_ = Fd(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   auto dir = options_.root + "/" + options_.container;
-  if (!inotify_ || inotify_add_watch(inotify_.get(), dir.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF | IN_ONLYDIR) < 0) {
+  if (!inotify_ ||
+      inotify_add_watch(inotify_.get(), dir.c_str(),
+                        IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF | IN_ONLYDIR) < 0) {
     return end(errno_status("watch", dir, errno));
   }
   watch_ = loop_.watch_fd(inotify_.get(), true, false, [weak = weak_from_this()] {
@@ -214,6 +223,8 @@ class LogHandle : public Stream {
 
 }  // namespace
 
-StreamPtr LogStream::handle(const std::shared_ptr<LogStream>& stream) { return std::make_unique<LogHandle>(stream, stream->loop_); }
+StreamPtr LogStream::handle(const std::shared_ptr<LogStream>& stream) {
+  return std::make_unique<LogHandle>(stream, stream->loop_);
+}
 
 }  // namespace lotse::agent

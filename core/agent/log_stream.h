@@ -1,6 +1,6 @@
-// LogStream: one container's log as a stream: read from the files on the pool, in pieces, as far as there is credit; while
-// it follows, inotify says when there is more. It survives rotation: at the end of a file that was moved away the next
-// one is opened.
+// LogStream: one container's log as a stream: read from the files on the pool, in pieces, as far as there is credit;
+// while it follows, inotify says when there is more. It survives rotation: at the end of a file that was moved away the
+// next one is opened.
 #pragma once
 #include <memory>
 #include <string>

@@ -52,7 +52,8 @@ NodeFacts read_node_facts(const std::string& data_dir) {
   f.cpus = std::max(1l, sysconf(_SC_NPROCESSORS_ONLN));
   f.memory_bytes = meminfo("MemTotal");
   struct statvfs fs {};
-  if (statvfs(data_dir.empty() ? "/" : data_dir.c_str(), &fs) == 0) f.disk_bytes = static_cast<int64_t>(fs.f_blocks * fs.f_frsize);
+  if (statvfs(data_dir.empty() ? "/" : data_dir.c_str(), &fs) == 0)
+    f.disk_bytes = static_cast<int64_t>(fs.f_blocks * fs.f_frsize);
   f.machine_id = first_line("/etc/machine-id");
   f.system_uuid = first_line("/sys/class/dmi/id/product_uuid");
   if (f.system_uuid.empty()) f.system_uuid = f.machine_id;
@@ -86,7 +87,8 @@ NodePressure read_node_pressure(const std::string& data_dir) {
   return p;
 }
 
-std::map<std::string, std::string> node_capacity(const NodeFacts& facts, int pods_max, const std::map<std::string, std::string>& overrides) {
+std::map<std::string, std::string> node_capacity(const NodeFacts& facts, int pods_max,
+                                                 const std::map<std::string, std::string>& overrides) {
   std::map<std::string, std::string> out{{"cpu", std::to_string(facts.cpus)},
                                          {"memory", std::to_string(facts.memory_bytes / 1024) + "Ki"},
                                          {"ephemeral-storage", std::to_string(facts.disk_bytes / 1024) + "Ki"},
@@ -96,7 +98,8 @@ std::map<std::string, std::string> node_capacity(const NodeFacts& facts, int pod
   return out;
 }
 
-std::map<std::string, std::string> node_allocatable(std::map<std::string, std::string> capacity, const std::map<std::string, std::string>& reserved) {
+std::map<std::string, std::string> node_allocatable(std::map<std::string, std::string> capacity,
+                                                    const std::map<std::string, std::string>& reserved) {
   for (const auto& [name, text] : reserved) {
     auto it = capacity.find(name);
     if (it == capacity.end()) continue;

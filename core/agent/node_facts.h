@@ -21,8 +21,10 @@ NodePressure read_node_pressure(const std::string& data_dir);
 int disk_used_percent(const std::string& path);
 
 // "cpu", "memory", "ephemeral-storage", "pods" as quantities; overrides replace, `reserved` is taken off.
-std::map<std::string, std::string> node_capacity(const NodeFacts& facts, int pods_max, const std::map<std::string, std::string>& overrides);
-std::map<std::string, std::string> node_allocatable(std::map<std::string, std::string> capacity, const std::map<std::string, std::string>& reserved);
+std::map<std::string, std::string> node_capacity(const NodeFacts& facts, int pods_max,
+                                                 const std::map<std::string, std::string>& overrides);
+std::map<std::string, std::string> node_allocatable(std::map<std::string, std::string> capacity,
+                                                    const std::map<std::string, std::string>& reserved);
 std::string go_arch(const std::string& machine);  // "amd64" for x86_64
 
 }  // namespace lotse::agent

@@ -13,16 +13,23 @@ json::Value quantities(const std::map<std::string, std::string>& map) {
 json::Value addresses(const Config& config) {
   auto list = json::Value::array();
   for (const auto& ip : config.node_ips) list.push(json::Value::object({{"type", "InternalIP"}, {"address", ip}}));
-  list.push(json::Value::object({{"type", "Hostname"}, {"address", config.hostname.empty() ? config.node_name : config.hostname}}));
+  list.push(json::Value::object(
+      {{"type", "Hostname"}, {"address", config.hostname.empty() ? config.node_name : config.hostname}}));
   return list;
 }
 
 json::Value node_info(const Config& config, const NodeState& s) {
-  return json::Value::object({{"machineID", s.facts.machine_id}, {"systemUUID", s.facts.system_uuid}, {"bootID", s.facts.boot_id},
-                              {"kernelVersion", s.facts.kernel}, {"osImage", s.facts.os_image},
-                              {"containerRuntimeVersion", s.runtime_name.empty() ? "" : s.runtime_name + "://" + s.runtime_version},
-                              {"kubeletVersion", config.version}, {"kubeProxyVersion", config.version},
-                              {"operatingSystem", "linux"}, {"architecture", s.facts.arch}});
+  return json::Value::object(
+      {{"machineID", s.facts.machine_id},
+       {"systemUUID", s.facts.system_uuid},
+       {"bootID", s.facts.boot_id},
+       {"kernelVersion", s.facts.kernel},
+       {"osImage", s.facts.os_image},
+       {"containerRuntimeVersion", s.runtime_name.empty() ? "" : s.runtime_name + "://" + s.runtime_version},
+       {"kubeletVersion", config.version},
+       {"kubeProxyVersion", config.version},
+       {"operatingSystem", "linux"},
+       {"architecture", s.facts.arch}});
 }
 
 json::Value images(const NodeState& s) {
@@ -44,17 +51,25 @@ struct Condition {
 
 std::vector<Condition> conditions(const NodeState& s) {
   auto pressure = [](const char* type, bool on, const char* what, const std::string& yes, const std::string& no) {
-    return Condition{type, on, on ? yes : no, std::string("kubelet has ") + (on ? "" : "sufficient ") + what + (on ? " pressure" : " available")};
+    return Condition{
+        type, on, on ? yes : no,
+        std::string("kubelet has ") + (on ? "" : "sufficient ") + what + (on ? " pressure" : " available")};
   };
   std::vector<Condition> out;
-  out.push_back(pressure("MemoryPressure", s.memory_pressure, "memory", "KubeletHasInsufficientMemory", "KubeletHasSufficientMemory"));
-  out.push_back(pressure("DiskPressure", s.disk_pressure, "disk space", "KubeletHasDiskPressure", "KubeletHasNoDiskPressure"));
+  out.push_back(pressure("MemoryPressure", s.memory_pressure, "memory", "KubeletHasInsufficientMemory",
+                         "KubeletHasSufficientMemory"));
+  out.push_back(
+      pressure("DiskPressure", s.disk_pressure, "disk space", "KubeletHasDiskPressure", "KubeletHasNoDiskPressure"));
   out.push_back(pressure("PIDPressure", s.pid_pressure, "PID", "KubeletHasInsufficientPID", "KubeletHasSufficientPID"));
   std::string why;
   for (const auto* part : {&s.runtime, &s.network}) {
-    if (!part->ok()) why += (why.empty() ? "" : "; ") + std::string(part == &s.runtime ? "container runtime is not ready: " : "container network is not ready: ") + part->message;
+    if (!part->ok())
+      why += (why.empty() ? "" : "; ") +
+             std::string(part == &s.runtime ? "container runtime is not ready: " : "container network is not ready: ") +
+             part->message;
   }
-  out.push_back(why.empty() ? Condition{"Ready", true, "KubeletReady", "kubelet is posting ready status"} : Condition{"Ready", false, "KubeletNotReady", why});
+  out.push_back(why.empty() ? Condition{"Ready", true, "KubeletReady", "kubelet is posting ready status"}
+                            : Condition{"Ready", false, "KubeletNotReady", why});
   for (const auto& [id, fault] : s.faults) out.push_back({"Fault-" + id, true, fault.reason, fault.message});
   return out;
 }
@@ -80,9 +95,14 @@ json::Value condition_list(const NodeState& s, const json::Value& have, WallTime
     const auto& old = find(have, c.type);
     bool same = old["status"].str() == (c.on ? "True" : "False");
     if (!same || old["reason"].str() != c.reason || old["message"].str() != c.message) *differs = true;
-    std::string since = same && old["lastTransitionTime"].is_string() ? std::string(old["lastTransitionTime"].str()) : format_time(now);
-    list.push(json::Value::object({{"type", c.type}, {"status", c.on ? "True" : "False"}, {"reason", c.reason}, {"message", c.message},
-                                   {"lastHeartbeatTime", format_time(now)}, {"lastTransitionTime", since}}));
+    std::string since =
+        same && old["lastTransitionTime"].is_string() ? std::string(old["lastTransitionTime"].str()) : format_time(now);
+    list.push(json::Value::object({{"type", c.type},
+                                   {"status", c.on ? "True" : "False"},
+                                   {"reason", c.reason},
+                                   {"message", c.message},
+                                   {"lastHeartbeatTime", format_time(now)},
+                                   {"lastTransitionTime", since}}));
   };
   for (const auto& c : conditions(s)) write(c);
   for (const auto& old : have.items()) {
@@ -98,12 +118,19 @@ json::Value condition_list(const NodeState& s, const json::Value& have, WallTime
 
 json::Value make_node(const Config& config, const NodeState& s) {
   auto host = config.hostname.empty() ? config.node_name : config.hostname;
-  auto labels = json::Value::object({{"kubernetes.io/hostname", host}, {"kubernetes.io/os", "linux"}, {"kubernetes.io/arch", s.facts.arch},
-                                     {"beta.kubernetes.io/os", "linux"}, {"beta.kubernetes.io/arch", s.facts.arch}});
+  auto labels = json::Value::object({{"kubernetes.io/hostname", host},
+                                     {"kubernetes.io/os", "linux"},
+                                     {"kubernetes.io/arch", s.facts.arch},
+                                     {"beta.kubernetes.io/os", "linux"},
+                                     {"beta.kubernetes.io/arch", s.facts.arch}});
   for (const auto& [k, v] : config.labels) labels.set(k, v);
   auto node = json::Value::object({{"apiVersion", "v1"}, {"kind", "Node"}});
-  node.set("metadata", json::Value::object({{"name", config.node_name}, {"labels", std::move(labels)},
-                                            {"annotations", json::Value::object({{"volumes.kubernetes.io/controller-managed-attach-detach", "true"}})}}));
+  node.set("metadata",
+           json::Value::object(
+               {{"name", config.node_name},
+                {"labels", std::move(labels)},
+                {"annotations",
+                 json::Value::object({{"volumes.kubernetes.io/controller-managed-attach-detach", "true"}})}}));
   auto taints = json::Value::array();
   for (const auto& t : config.taints) {
     auto taint = json::Value::object({{"key", t.key}, {"effect", t.effect}});
@@ -117,7 +144,8 @@ json::Value make_node(const Config& config, const NodeState& s) {
   return node;
 }
 
-json::Value node_status_patch(const Config& config, const NodeState& s, const json::Value& node, WallTime now, bool heartbeat) {
+json::Value node_status_patch(const Config& config, const NodeState& s, const json::Value& node, WallTime now,
+                              bool heartbeat) {
   const auto& have = node["status"];
   auto status = json::Value::object();
   bool differs = false;
@@ -130,7 +158,8 @@ json::Value node_status_patch(const Config& config, const NodeState& s, const js
   put("allocatable", quantities(s.allocatable));
   put("nodeInfo", node_info(config, s));
   if (!same_set(have["addresses"], addresses(config))) put("addresses", addresses(config));
-  if (status.has("addresses") && !have["addresses"].empty()) status["addresses"].push(json::Value::object({{"$patch", "replace"}}));
+  if (status.has("addresses") && !have["addresses"].empty())
+    status["addresses"].push(json::Value::object({{"$patch", "replace"}}));
   if (!s.images.empty()) put("images", images(s));
   auto list = condition_list(s, have["conditions"], now, &differs);
   if (!differs && !heartbeat) return nullptr;

@@ -47,7 +47,8 @@ struct NodeReporter::State : std::enable_shared_from_this<State> {
         auto again = weak.lock();
         if (!again) return;
         if (made.ok()) return again->enrolled(std::move(*made));
-        if (made.status().reason != Reason::kAlreadyExists) log::warn("agent.node_refused", made.status().message, {{"node", again->config.node_name}});
+        if (made.status().reason != Reason::kAlreadyExists)
+          log::warn("agent.node_refused", made.status().message, {{"node", again->config.node_name}});
         again->later(&State::enrol);
       });
     });
@@ -61,9 +62,10 @@ struct NodeReporter::State : std::enable_shared_from_this<State> {
     labels();
     send(true);
     if (!first) return;
-    reflector = std::make_unique<Reflector>(client, loop, Reflector::Source{kNodes, "", {}, "metadata.name=" + config.node_name},
-                                            [this](std::vector<ObjectPtr> all) { all.empty() ? vanished() : follow(std::move(all.front())); },
-                                            [this](ObjectPtr object, bool deleted) { deleted ? vanished() : follow(std::move(object)); });
+    reflector = std::make_unique<Reflector>(
+        client, loop, Reflector::Source{kNodes, "", {}, "metadata.name=" + config.node_name},
+        [this](std::vector<ObjectPtr> all) { all.empty() ? vanished() : follow(std::move(all.front())); },
+        [this](ObjectPtr object, bool deleted) { deleted ? vanished() : follow(std::move(object)); });
     reflector->start();
     arm_beat();
     if (config.renew_lease) renew();
@@ -125,37 +127,44 @@ struct NodeReporter::State : std::enable_shared_from_this<State> {
     auto patch = node_status_patch(config, facts, node->value(), loop.clock().now(), heartbeat);
     if (patch.is_null()) return;
     sending = true;
-    client.patch(kNodes, "", config.node_name, api::Client::PatchType::kStrategic, patch, [weak = weak_from_this()](Result<ObjectPtr> answer) {
-      auto self = weak.lock();
-      if (!self) return;
-      self->sending = false;
-      if (answer.ok()) {
-        self->delay = Duration(0);
-        self->take(std::move(*answer));
-        if (std::exchange(self->again, false)) self->send(false);
-        return;
-      }
-      log::warn("agent.node_status", answer.status().message, {{"node", self->config.node_name}});
-      self->later(answer.status().reason == Reason::kNotFound ? &State::enrol : &State::send_now);
-    }, "status");
+    client.patch(
+        kNodes, "", config.node_name, api::Client::PatchType::kStrategic, patch,
+        [weak = weak_from_this()](Result<ObjectPtr> answer) {
+          auto self = weak.lock();
+          if (!self) return;
+          self->sending = false;
+          if (answer.ok()) {
+            self->delay = Duration(0);
+            self->take(std::move(*answer));
+            if (std::exchange(self->again, false)) self->send(false);
+            return;
+          }
+          log::warn("agent.node_status", answer.status().message, {{"node", self->config.node_name}});
+          self->later(answer.status().reason == Reason::kNotFound ? &State::enrol : &State::send_now);
+        },
+        "status");
   }
 
   void renew() {
     auto now = format_micro_time(loop.clock().now());
-    auto patch = json::Value::object({{"spec", json::Value::object({{"renewTime", now}, {"holderIdentity", config.node_name}, {"leaseDurationSeconds", kLeaseSeconds}})}});
-    client.patch(kLeases, "kube-node-lease", config.node_name, api::Client::PatchType::kMerge, patch, [weak = weak_from_this(), patch](Result<ObjectPtr> answer) {
-      auto self = weak.lock();
-      if (!self) return;
-      if (!answer.ok() && answer.status().reason == Reason::kNotFound) self->make_lease(patch);
-      self->lease = self->loop.after(self->config.lease_period, self->weakly(&State::renew));
-    });
+    auto patch = json::Value::object({{"spec", json::Value::object({{"renewTime", now},
+                                                                    {"holderIdentity", config.node_name},
+                                                                    {"leaseDurationSeconds", kLeaseSeconds}})}});
+    client.patch(kLeases, "kube-node-lease", config.node_name, api::Client::PatchType::kMerge, patch,
+                 [weak = weak_from_this(), patch](Result<ObjectPtr> answer) {
+                   auto self = weak.lock();
+                   if (!self) return;
+                   if (!answer.ok() && answer.status().reason == Reason::kNotFound) self->make_lease(patch);
+                   self->lease = self->loop.after(self->config.lease_period, self->weakly(&State::renew));
+                 });
   }
 
   void make_lease(json::Value lease_object) {
     lease_object.set("apiVersion", "coordination.k8s.io/v1").set("kind", "Lease");
     auto meta = json::Value::object({{"name", config.node_name}, {"namespace", "kube-node-lease"}});
     if (node) {
-      auto owner = json::Value::object({{"apiVersion", "v1"}, {"kind", "Node"}, {"name", config.node_name}, {"uid", node->header().uid}});
+      auto owner = json::Value::object(
+          {{"apiVersion", "v1"}, {"kind", "Node"}, {"name", config.node_name}, {"uid", node->header().uid}});
       auto owners = json::Value::array();
       owners.push(std::move(owner));
       meta.set("ownerReferences", std::move(owners));
@@ -165,7 +174,8 @@ struct NodeReporter::State : std::enable_shared_from_this<State> {
   }
 };
 
-NodeReporter::NodeReporter(const Config& config, api::Client& client, Loop& loop, NodeState& state, std::function<void(const ObjectPtr&)> seen)
+NodeReporter::NodeReporter(const Config& config, api::Client& client, Loop& loop, NodeState& state,
+                           std::function<void(const ObjectPtr&)> seen)
     : state_(std::make_shared<State>(config, client, loop, state, std::move(seen))) {}
 
 NodeReporter::~NodeReporter() { state_->reflector.reset(); }

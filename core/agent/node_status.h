@@ -29,11 +29,13 @@ struct NodeState {
 // Pure: the object as it is registered; and the status patch from what the document says, null if nothing differs but
 // heartbeats and `heartbeat` is not set.
 json::Value make_node(const Config& config, const NodeState& state);
-json::Value node_status_patch(const Config& config, const NodeState& state, const json::Value& node, WallTime now, bool heartbeat);
+json::Value node_status_patch(const Config& config, const NodeState& state, const json::Value& node, WallTime now,
+                              bool heartbeat);
 
 class NodeReporter {
  public:
-  NodeReporter(const Config& config, api::Client& client, Loop& loop, NodeState& state, std::function<void(const ObjectPtr&)> seen);
+  NodeReporter(const Config& config, api::Client& client, Loop& loop, NodeState& state,
+               std::function<void(const ObjectPtr&)> seen);
   ~NodeReporter();
   void start();
   void changed();  // something in the NodeState is different

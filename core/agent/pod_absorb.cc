@@ -51,7 +51,8 @@ Terminated end_of(const Observation& seen, const Now& now) {
 
 // The kernel's word about memory goes another way than the exit, and may come after it.
 void take_reason(Terminated& end, const Observation& seen) {
-  if (seen.phase == Observation::Phase::kExited && end.reason == "Error" && !seen.reason.empty()) end.reason = seen.reason;
+  if (seen.phase == Observation::Phase::kExited && end.reason == "Error" && !seen.reason.empty())
+    end.reason = seen.reason;
 }
 
 // The runtime has one of a higher attempt than we knew of: what was current becomes the last one.
@@ -118,7 +119,8 @@ void see_exited(PodState& s, int index, const Observation& seen, const Now& now,
 void observe(PodState& s, int index, const Observation& seen, const Now& now, Outcome* out) {
   auto& c = s.containers[static_cast<size_t>(index)];
   const auto& spec = s.spec->containers[static_cast<size_t>(index)];
-  bool ended = seen.attempt == c.attempt && (c.phase == Phase::kExited || (c.end && c.end->id == seen.id));  // its successor may be on the way
+  bool ended = seen.attempt == c.attempt &&
+               (c.phase == Phase::kExited || (c.end && c.end->id == seen.id));  // its successor may be on the way
   if (seen.attempt < c.attempt || ended) {
     if (seen.attempt < c.attempt && !c.last && seen.phase == Observation::Phase::kExited) c.last = end_of(seen, now);
     for (auto* end : {c.end ? &*c.end : nullptr, c.last ? &*c.last : nullptr}) {
@@ -177,7 +179,8 @@ void probe_result(PodState& s, const Input& in, Outcome* out) {
       else kill_unhealthy(s, in.container, "startup probe", spec.startup ? spec.startup->grace_s : std::nullopt, out);
       break;
     case ProbeKind::kLiveness:
-      if (!in.ok) kill_unhealthy(s, in.container, "liveness probe", spec.liveness ? spec.liveness->grace_s : std::nullopt, out);
+      if (!in.ok)
+        kill_unhealthy(s, in.container, "liveness probe", spec.liveness ? spec.liveness->grace_s : std::nullopt, out);
       break;
   }
 }
@@ -226,7 +229,8 @@ void sandbox_stopped(PodState& s, const Now& now, Outcome* out) {
   s.initialized = false;
   for (size_t i = 0; i < s.containers.size(); ++i) {
     auto& c = s.containers[i];
-    if (s.spec->containers[i].role != Role::kInit || c.phase != Phase::kExited || !c.end || c.end->exit_code != 0) continue;
+    if (s.spec->containers[i].role != Role::kInit || c.phase != Phase::kExited || !c.end || c.end->exit_code != 0)
+      continue;
     c.phase = Phase::kWaiting;
     c.last = std::move(c.end);
     c.end.reset();

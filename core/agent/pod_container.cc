@@ -16,7 +16,8 @@
 namespace lotse::agent {
 namespace {
 
-constexpr Duration kShort = std::chrono::seconds(30), kCreate = std::chrono::minutes(2), kHookMost = std::chrono::hours(1);
+constexpr Duration kShort = std::chrono::seconds(30), kCreate = std::chrono::minutes(2),
+                   kHookMost = std::chrono::hours(1);
 constexpr int64_t kStopLeastS = 2;  // what SIGTERM gets after a preStop hook that used up the grace
 
 }  // namespace
@@ -27,7 +28,8 @@ void PodWorker::ensure_image(int container) {
   std::vector<ObjectPtr> secrets;
   for (auto& [key, object] : c_.references.get(state_.spec->ns, refs_)) {
     const auto& names = state_.spec->pull_secrets;
-    if (key.kind == RefKind::kSecret && object && std::find(names.begin(), names.end(), key.name) != names.end()) secrets.push_back(object);
+    if (key.kind == RefKind::kSecret && object && std::find(names.begin(), names.end(), key.name) != names.end())
+      secrets.push_back(object);
   }
   wanted.credentials = image_credentials(spec.image, secrets);
   auto weak = weak_from_this();
@@ -63,27 +65,34 @@ void PodWorker::start_container(int container, int attempt) {
   const json::Value pod = object_->value();
   const auto& spec = state_.spec->containers[static_cast<size_t>(container)];
   const auto& doc = find_container(pod, spec.name);
-  if (!c_.services && !c_.config.hollow) return start_failed(container, "CreateContainerConfigError", "services have not yet been read at least once, cannot construct envvars");
+  if (!c_.services && !c_.config.hollow)
+    return start_failed(container, "CreateContainerConfigError",
+                        "services have not yet been read at least once, cannot construct envvars");
   static const std::vector<ServiceLink> none;
-  auto env = make_environment(pod, doc, c_.references.get(state_.spec->ns, refs_), c_.services ? *c_.services : none, facts());
+  auto env =
+      make_environment(pod, doc, c_.references.get(state_.spec->ns, refs_), c_.services ? *c_.services : none, facts());
   if (c_.config.hollow) env = Environment();
   if (!env.ok()) return start_failed(container, "CreateContainerConfigError", env.status().message);
-  auto mounts = c_.config.hollow ? Result<std::vector<MountPlan>>(std::vector<MountPlan>()) : plan_mounts(pod, doc, volumes_, *env);
+  auto mounts = c_.config.hollow ? Result<std::vector<MountPlan>>(std::vector<MountPlan>())
+                                 : plan_mounts(pod, doc, volumes_, *env);
   if (!mounts.ok()) return start_failed(container, "CreateContainerConfigError", mounts.status().message);
   auto plans = std::make_shared<std::vector<MountPlan>>(std::move(*mounts));
   auto create = [this, container, attempt, plans, env = *env](Status status) {
-    if (!status.ok()) return start_failed(container, "CreateContainerConfigError", "failed to prepare subPath for volumeMount: " + status.message);
+    if (!status.ok())
+      return start_failed(container, "CreateContainerConfigError",
+                          "failed to prepare subPath for volumeMount: " + status.message);
     const json::Value now_pod = object_->value();
     const auto& name = state_.spec->containers[static_cast<size_t>(container)].name;
-    ContainerInput in{now_pod, find_container(now_pod, name), *state_.spec, c_.config, dirs_, env, *plans, image_info_[name],
-                      state_.sandbox_id, cgroup_parent(), attempt, c_.node_memory, c_.cgroup_files};
+    ContainerInput in{now_pod, find_container(now_pod, name), *state_.spec, c_.config, dirs_, env, *plans,
+                      image_info_[name], state_.sandbox_id, cgroup_parent(), attempt, c_.node_memory, c_.cgroup_files};
     auto request = container_request(in);
     if (!request.ok()) return start_failed(container, "CreateContainerConfigError", request.status().message);
     create_container(container, attempt, std::move(*request));
   };
   if (c_.config.hollow) return create(Status());
   std::optional<gid_t> group;
-  if (const auto& g = pod["spec"]["securityContext"]["fsGroup"]; g.is_integer()) group = static_cast<gid_t>(g.integer());
+  if (const auto& g = pod["spec"]["securityContext"]["fsGroup"]; g.is_integer())
+    group = static_cast<gid_t>(g.integer());
   on_disk(
       [dirs = dirs_, plans, name = spec.name, attempt, group]() -> Status {
         for (size_t i = 0; i < plans->size(); ++i) {
@@ -107,7 +116,8 @@ void PodWorker::create_container(int container, int attempt, MsgValue request) {
     const auto& name = state_.spec->containers[static_cast<size_t>(container)].name;
     feed(std::move(in));
     if (!c_.config.hollow) link_container_log(c_, dirs_, *state_.spec, name, attempt, id);
-    call(Call::kContainerStart, MsgValue::map({{"id", id}}), kCreate, [this, container, id](Result<MsgValue> start) { started(container, id, std::move(start)); });
+    call(Call::kContainerStart, MsgValue::map({{"id", id}}), kCreate,
+         [this, container, id](Result<MsgValue> start) { started(container, id, std::move(start)); });
   });
 }
 
@@ -148,7 +158,8 @@ void PodWorker::observed(const MsgValue& status, std::function<void()> then) {
   int i = state_.spec->find(seen.name);
   if (i < 0) return;
   Input in = about(Input::Kind::kObserved, i);
-  bool news = seen.phase == Observation::Phase::kExited && state_.containers[static_cast<size_t>(i)].phase != ContainerState::Phase::kExited;
+  bool news = seen.phase == Observation::Phase::kExited &&
+              state_.containers[static_cast<size_t>(i)].phase != ContainerState::Phase::kExited;
   in.seen = seen;
   if (c_.config.hollow || !news) {
     feed(std::move(in));
@@ -158,7 +169,8 @@ void PodWorker::observed(const MsgValue& status, std::function<void()> then) {
   const auto& spec = state_.spec->containers[static_cast<size_t>(i)];
   auto message = std::make_shared<std::string>();
   on_disk(
-      [message, dirs = dirs_, name = spec.name, attempt = seen.attempt, logs = spec.fallback_to_logs && seen.exit_code != 0] {
+      [message, dirs = dirs_, name = spec.name, attempt = seen.attempt,
+       logs = spec.fallback_to_logs && seen.exit_code != 0] {
         *message = termination_message(dirs, name, attempt, logs);
         return Status();
       },
@@ -204,26 +216,38 @@ void PodWorker::kill(int container, int64_t grace_s) {
   auto f = facts();
   HandlerTarget target{id, f.pod_ips.empty() ? "" : f.pod_ips.front(), resolve_port(spec, spec.pre_stop->port)};
   auto begun = c_.loop.clock().steady();
-  killing.hook = c_.handlers.run(*spec.pre_stop, target, grace, [weak = weak_from_this(), container, id, grace, begun, round](HandlerResult result) {
-    auto self = weak.lock();
-    if (!self || self->kills_[container].round != round) return;
-    if (!result.ok) self->emit(Action{Action::Kind::kEvent, container, true, 0, {}, "FailedPreStopHook", "PreStopHook failed: " + result.message});
-    auto left = std::max<Duration>(grace - (self->c_.loop.clock().steady() - begun), std::chrono::seconds(kStopLeastS));
-    self->stop_container(container, id, left, round);
-  });
+  killing.hook = c_.handlers.run(*spec.pre_stop, target, grace,
+                                 [weak = weak_from_this(), container, id, grace, begun, round](HandlerResult result) {
+                                   auto self = weak.lock();
+                                   if (!self || self->kills_[container].round != round) return;
+                                   if (!result.ok)
+                                     self->emit(Action{Action::Kind::kEvent,
+                                                       container,
+                                                       true,
+                                                       0,
+                                                       {},
+                                                       "FailedPreStopHook",
+                                                       "PreStopHook failed: " + result.message});
+                                   auto left = std::max<Duration>(grace - (self->c_.loop.clock().steady() - begun),
+                                                                  std::chrono::seconds(kStopLeastS));
+                                   self->stop_container(container, id, left, round);
+                                 });
 }
 
 void PodWorker::stop_container(int container, std::string id, Duration grace, uint64_t round) {
-  call(Call::kContainerStop, MsgValue::map({{"id", id}, {"timeout_ns", grace.count()}}), grace + kCreate, [this, container, id, round](Result<MsgValue> answer) {
-    auto it = kills_.find(container);
-    if (it == kills_.end() || it->second.round != round) return;
-    if (!answer.ok() && answer.status().reason != Reason::kNotFound) {
-      log::warn("agent.container_stop", answer.status().message, {{"pod", state_.spec->name}, {"container", id}});
-      return later(std::chrono::seconds(1), [this, container, id, round] { stop_container(container, id, std::chrono::seconds(1), round); });
-    }
-    kills_.erase(it);
-    look_at(id);
-  });
+  call(Call::kContainerStop, MsgValue::map({{"id", id}, {"timeout_ns", grace.count()}}), grace + kCreate,
+       [this, container, id, round](Result<MsgValue> answer) {
+         auto it = kills_.find(container);
+         if (it == kills_.end() || it->second.round != round) return;
+         if (!answer.ok() && answer.status().reason != Reason::kNotFound) {
+           log::warn("agent.container_stop", answer.status().message, {{"pod", state_.spec->name}, {"container", id}});
+           return later(std::chrono::seconds(1), [this, container, id, round] {
+             stop_container(container, id, std::chrono::seconds(1), round);
+           });
+         }
+         kills_.erase(it);
+         look_at(id);
+       });
 }
 
 }  // namespace lotse::agent

@@ -9,7 +9,8 @@ struct Waiting : std::enable_shared_from_this<Waiting> {
   WorkerPool& pool;
   std::function<void()> work, then;
   Handle timer;
-  Waiting(Loop& l, WorkerPool& p, std::function<void()> w, std::function<void()> t) : loop(l), pool(p), work(std::move(w)), then(std::move(t)) {}
+  Waiting(Loop& l, WorkerPool& p, std::function<void()> w, std::function<void()> t)
+      : loop(l), pool(p), work(std::move(w)), then(std::move(t)) {}
   void submit() {
     bool taken = pool.submit([self = shared_from_this()] {
       self->work();

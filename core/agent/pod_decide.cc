@@ -10,8 +10,9 @@ std::string pod_text(const PodSpec& spec) { return spec.name + "_" + spec.ns + "
 
 std::string seconds(Duration d) {
   auto s = std::chrono::duration_cast<std::chrono::seconds>(d).count();
-  return s >= 60 && s % 60 == 0 ? std::to_string(s / 60) + "m0s" : s > 60 ? std::to_string(s / 60) + "m" + std::to_string(s % 60) + "s"
-                                                                          : std::to_string(s) + "s";
+  return s >= 60 && s % 60 == 0 ? std::to_string(s / 60) + "m0s"
+         : s > 60               ? std::to_string(s / 60) + "m" + std::to_string(s % 60) + "s"
+                                : std::to_string(s) + "s";
 }
 
 // True while the container must still wait after it ended; sets the state that is shown meanwhile.
@@ -22,10 +23,12 @@ bool crash_backoff(PodState& s, int index, const Now& now, Outcome* out) {
   if (ready <= now.steady) return false;
   const auto& spec = s.spec->containers[static_cast<size_t>(index)];
   c.reason = "CrashLoopBackOff";
-  c.message = "back-off " + seconds(c.crash.current()) + " restarting failed container=" + spec.name + " pod=" + pod_text(*s.spec);
+  c.message = "back-off " + seconds(c.crash.current()) + " restarting failed container=" + spec.name +
+              " pod=" + pod_text(*s.spec);
   if (!c.announced) {
     c.announced = true;
-    event(out, index, true, "BackOff", "Back-off restarting failed container " + spec.name + " in pod " + pod_text(*s.spec));
+    event(out, index, true, "BackOff",
+          "Back-off restarting failed container " + spec.name + " in pod " + pod_text(*s.spec));
   }
   wake_at(out, ready);
   return true;
@@ -133,7 +136,8 @@ bool past_deadline(PodState& s, const Now& now, Outcome* out) {
     return false;
   }
   event(out, -1, false, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
-  finish(s, Stop::Why::kDeadline, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline", now);
+  finish(s, Stop::Why::kDeadline, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline",
+         now);
   return true;
 }
 

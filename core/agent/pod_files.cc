@@ -9,15 +9,22 @@ void PodWorker::prepare_volumes() {
   if (c_.config.hollow) return feed(about(Input::Kind::kVolumesReady));
   const json::Value pod = object_->value();
   if (auto keys = tokens_of(pod); !tokens_ && !keys.empty()) {
-    PodTokens::Pod who{state_.spec->ns, state_.spec->name, state_.spec->uid, std::string(pod["spec"]["serviceAccountName"].str("default"))};
-    tokens_ = std::make_unique<PodTokens>(c_.client, c_.loop, std::move(who), std::move(keys), [weak = weak_from_this()] {
-      if (auto self = weak.lock()) self->references_changed();
-    }, [weak = weak_from_this()](std::string why) {
-      if (auto self = weak.lock()) self->emit(Action{Action::Kind::kEvent, -1, true, 0, {}, "FailedMount", "MountVolume.SetUp failed: " + why});
-    });
+    PodTokens::Pod who{state_.spec->ns, state_.spec->name, state_.spec->uid,
+                       std::string(pod["spec"]["serviceAccountName"].str("default"))};
+    tokens_ = std::make_unique<PodTokens>(
+        c_.client, c_.loop, std::move(who), std::move(keys),
+        [weak = weak_from_this()] {
+          if (auto self = weak.lock()) self->references_changed();
+        },
+        [weak = weak_from_this()](std::string why) {
+          if (auto self = weak.lock())
+            self->emit(
+                Action{Action::Kind::kEvent, -1, true, 0, {}, "FailedMount", "MountVolume.SetUp failed: " + why});
+        });
   }
   static const Tokens none;
-  auto plans = plan_volumes({pod, dirs_, c_.references.get(state_.spec->ns, refs_), tokens_ ? tokens_->tokens() : none, facts()});
+  auto plans = plan_volumes(
+      {pod, dirs_, c_.references.get(state_.spec->ns, refs_), tokens_ ? tokens_->tokens() : none, facts()});
   if (!plans.ok()) {
     Input in = about(Input::Kind::kVolumesFailed);
     in.ok = plans.status().reason == Reason::kServiceUnavailable;
@@ -45,17 +52,22 @@ void PodWorker::refresh_volumes() {
   if (volumes_.empty()) volumes_ = volume_paths(pod, dirs_);
   if (!tokens_ && !tokens_of(pod).empty()) {
     // Found again after a restart of ours: the files are there, and get new tokens as these come.
-    PodTokens::Pod who{state_.spec->ns, state_.spec->name, state_.spec->uid, std::string(pod["spec"]["serviceAccountName"].str("default"))};
-    tokens_ = std::make_unique<PodTokens>(c_.client, c_.loop, std::move(who), tokens_of(pod), [weak = weak_from_this()] {
-      if (auto self = weak.lock()) self->references_changed();
-    }, [](std::string) {});
+    PodTokens::Pod who{state_.spec->ns, state_.spec->name, state_.spec->uid,
+                       std::string(pod["spec"]["serviceAccountName"].str("default"))};
+    tokens_ = std::make_unique<PodTokens>(
+        c_.client, c_.loop, std::move(who), tokens_of(pod),
+        [weak = weak_from_this()] {
+          if (auto self = weak.lock()) self->references_changed();
+        },
+        [](std::string) {});
   }
   if (refreshing_) {
     refresh_again_ = true;
     return;
   }
   static const Tokens none;
-  auto plans = plan_volumes({pod, dirs_, c_.references.get(state_.spec->ns, refs_), tokens_ ? tokens_->tokens() : none, facts()});
+  auto plans = plan_volumes(
+      {pod, dirs_, c_.references.get(state_.spec->ns, refs_), tokens_ ? tokens_->tokens() : none, facts()});
   if (!plans.ok()) return;
   std::erase_if(*plans, [](const VolumePlan& p) { return p.kind != VolumePlan::Kind::kFiles; });
   if (plans->empty()) return;

@@ -32,13 +32,20 @@ void PodWorker::start_probes(int container) {
   callbacks.result = tell;
   callbacks.failed = [weak = weak_from_this(), container](ProbeKind kind, const std::string& message) {
     if (auto self = weak.lock()) {
-      self->emit(Action{Action::Kind::kEvent, container, true, 0, {}, "Unhealthy", std::string(probe_name(kind)) + " probe failed: " + message});
+      self->emit(Action{Action::Kind::kEvent,
+                        container,
+                        true,
+                        0,
+                        {},
+                        "Unhealthy",
+                        std::string(probe_name(kind)) + " probe failed: " + message});
     }
   };
   auto f = facts();
   auto age = std::max<Duration>(c_.loop.clock().now() - c.started, Duration(0));
-  probers_[container] = std::make_unique<Prober>(c_.loop, c_.handlers, state_.spec, container, c.id, f.pod_ips.empty() ? "" : f.pod_ips.front(),
-                                                 c.startup_ok, c.ready_ok, age, std::move(callbacks));
+  probers_[container] = std::make_unique<Prober>(c_.loop, c_.handlers, state_.spec, container, c.id,
+                                                 f.pod_ips.empty() ? "" : f.pod_ips.front(), c.startup_ok, c.ready_ok,
+                                                 age, std::move(callbacks));
 }
 
 EventSubject PodWorker::subject(int container) const {
@@ -46,7 +53,10 @@ EventSubject PodWorker::subject(int container) const {
   if (container < 0 || container >= static_cast<int>(state_.spec->containers.size())) return s;
   const auto& c = state_.spec->containers[static_cast<size_t>(container)];
   bool init = c.role == Role::kInit || c.role == Role::kSidecar;
-  s.field_path = std::string(init ? "spec.initContainers{" : c.role == Role::kEphemeral ? "spec.ephemeralContainers{" : "spec.containers{") + c.name + "}";
+  s.field_path = std::string(init                         ? "spec.initContainers{"
+                             : c.role == Role::kEphemeral ? "spec.ephemeralContainers{"
+                                                          : "spec.containers{") +
+                 c.name + "}";
   return s;
 }
 

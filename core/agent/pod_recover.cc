@@ -37,7 +37,8 @@ void recover(PodState& state, const Found& found, const Now& now, Outcome* out) 
   if (state.start_time == WallTime{}) state.start_time = unix_time((*newest)["created"]);
   std::vector<const MsgValue*> order;
   for (const auto& c : found.containers) order.push_back(&c);
-  std::sort(order.begin(), order.end(), [](const MsgValue* a, const MsgValue* b) { return (*a)["attempt"].as_int() < (*b)["attempt"].as_int(); });
+  std::sort(order.begin(), order.end(),
+            [](const MsgValue* a, const MsgValue* b) { return (*a)["attempt"].as_int() < (*b)["attempt"].as_int(); });
   bool main_seen = false;
   for (const auto* c : order) {
     int i = state.spec->find((*c)["name"].as_text());

@@ -70,7 +70,8 @@ void PodWorker::reported(Result<ObjectPtr> answer) {
   if (answer.ok()) {
     report_delay_ = Duration(0);
     if (*answer) last_revision_ = (*answer)->revision();
-    if (*answer && (*answer)->revision() >= object_->revision() && (*answer)->header().uid == object_->header().uid) object_ = std::move(*answer);
+    if (*answer && (*answer)->revision() >= object_->revision() && (*answer)->header().uid == object_->header().uid)
+      object_ = std::move(*answer);
     return report();
   }
   auto reason = answer.status().reason;
@@ -79,7 +80,8 @@ void PodWorker::reported(Result<ObjectPtr> answer) {
     return;
   }
   if (reason == Reason::kInvalid || reason == Reason::kForbidden || reason == Reason::kBadRequest) {
-    log::error("agent.status_refused", answer.status().message, {{"pod", state_.spec->name}, {"namespace", state_.spec->ns}});
+    log::error("agent.status_refused", answer.status().message,
+               {{"pod", state_.spec->name}, {"namespace", state_.spec->ns}});
     if (std::exchange(deleting_, false)) return delete_object();
   }
   report_delay_ = report_delay_ == Duration(0) ? kRetryFirst : std::min(report_delay_ * 2, kRetryMost);

@@ -17,19 +17,24 @@ constexpr Duration kRetry = std::chrono::seconds(1);
 
 }  // namespace
 
-std::string PodWorker::cgroup_parent() const { return c_.cgroups ? c_.cgroups->path_of(state_.spec->qos, state_.spec->uid) : std::string(); }
+std::string PodWorker::cgroup_parent() const {
+  return c_.cgroups ? c_.cgroups->path_of(state_.spec->qos, state_.spec->uid) : std::string();
+}
 
 // The cgroup and the log directory first: the runtime puts things into both.
 void PodWorker::run_sandbox(int attempt) {
   auto run = [this, attempt](Status status) {
     if (!status.ok()) return sandbox_made(attempt, status);
     Dns host;
-    if (auto text = c_.config.hollow ? Result<std::string>(std::string()) : read_file(c_.config.resolv_conf, 64 * 1024); text.ok()) {
+    if (auto text = c_.config.hollow ? Result<std::string>(std::string()) : read_file(c_.config.resolv_conf, 64 * 1024);
+        text.ok()) {
       host = parse_resolv_conf(*text);
     }
     const json::Value pod = object_->value();
-    auto request = sandbox_request(pod, *state_.spec, c_.config, dirs_, pod_dns(pod, c_.config, host), cgroup_parent(), attempt);
-    call(Call::kSandboxRun, std::move(request), kRunTimeout, [this, attempt](Result<MsgValue> answer) { sandbox_made(attempt, std::move(answer)); });
+    auto request =
+        sandbox_request(pod, *state_.spec, c_.config, dirs_, pod_dns(pod, c_.config, host), cgroup_parent(), attempt);
+    call(Call::kSandboxRun, std::move(request), kRunTimeout,
+         [this, attempt](Result<MsgValue> answer) { sandbox_made(attempt, std::move(answer)); });
   };
   if (c_.config.hollow) return run(Status());
   auto amounts = pod_amounts(object_->value());
@@ -170,11 +175,14 @@ void PodWorker::remove_all(Duration delay) {
   call(Call::kSandboxList, MsgValue::map({{"uid", state_.spec->uid}}), kShort, [this](Result<MsgValue> sandboxes) {
     if (!sandboxes.ok()) return remove_all(kRetry);
     auto removal = std::make_shared<Removal>(
-        [this](Call what, MsgValue request, std::function<void(Result<MsgValue>)> answer) { call(what, std::move(request), kShort, std::move(answer)); },
+        [this](Call what, MsgValue request, std::function<void(Result<MsgValue>)> answer) {
+          call(what, std::move(request), kShort, std::move(answer));
+        },
         [this](bool ok) {
           if (!ok) return remove_all(kRetry);
           if (c_.config.hollow) return feed(about(Input::Kind::kRemoved));
-          on_disk([logs = dirs_.logs] { return remove_tree(logs); }, [this](Status) { feed(about(Input::Kind::kRemoved)); });
+          on_disk([logs = dirs_.logs] { return remove_tree(logs); },
+                  [this](Status) { feed(about(Input::Kind::kRemoved)); });
         });
     for (const auto& c : state_.containers) {
       if (c.last && !c.last->id.empty()) removal->steps.emplace_back(Call::kContainerRemove, c.last->id);
@@ -192,15 +200,17 @@ void PodWorker::remove_all(Duration delay) {
 void PodWorker::delete_object() {
   auto options = json::Value::object({{"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"gracePeriodSeconds", 0},
                                       {"preconditions", json::Value::object({{"uid", state_.spec->uid}})}});
-  c_.client.remove({"", "v1", "pods"}, state_.spec->ns, state_.spec->name, options, [weak = weak_from_this()](Result<ObjectPtr> answer) {
-    auto self = weak.lock();
-    if (!self) return;
-    auto reason = answer.ok() ? Reason::kOk : answer.status().reason;
-    if (answer.ok() || reason == Reason::kNotFound || reason == Reason::kConflict) return self->feed(self->about(Input::Kind::kDeleted));
-    self->later(kRetry, [weak] {
-      if (auto again = weak.lock()) again->feed(again->about(Input::Kind::kDeleteFailed));
-    });
-  });
+  c_.client.remove({"", "v1", "pods"}, state_.spec->ns, state_.spec->name, options,
+                   [weak = weak_from_this()](Result<ObjectPtr> answer) {
+                     auto self = weak.lock();
+                     if (!self) return;
+                     auto reason = answer.ok() ? Reason::kOk : answer.status().reason;
+                     if (answer.ok() || reason == Reason::kNotFound || reason == Reason::kConflict)
+                       return self->feed(self->about(Input::Kind::kDeleted));
+                     self->later(kRetry, [weak] {
+                       if (auto again = weak.lock()) again->feed(again->about(Input::Kind::kDeleteFailed));
+                     });
+                   });
 }
 
 }  // namespace lotse::agent

@@ -87,7 +87,10 @@ ContainerSpec read_container(const json::Value& v, Role role, Restart pod_restar
   if (role == Role::kInit && v["restartPolicy"].str() == "Always") c.role = Role::kSidecar;
   if (role == Role::kEphemeral) c.restart = Restart::kNever;
   auto pull = v["imagePullPolicy"].str();
-  c.pull = pull == "Always" ? Pull::kAlways : pull == "Never" ? Pull::kNever : pull.empty() ? default_pull(c.image) : Pull::kIfNotPresent;
+  c.pull = pull == "Always"  ? Pull::kAlways
+           : pull == "Never" ? Pull::kNever
+           : pull.empty()    ? default_pull(c.image)
+                             : Pull::kIfNotPresent;
   c.startup = read_probe(v["startupProbe"]);
   c.readiness = read_probe(v["readinessProbe"]);
   c.liveness = read_probe(v["livenessProbe"]);
@@ -181,14 +184,17 @@ PodSpecPtr parse_pod(const Object& object) {
   out->uid = text(meta["uid"]);
   out->generation = meta["generation"].integer();
   out->restart = read_restart(spec["restartPolicy"].str(), Restart::kAlways);
-  for (const auto& c : spec["initContainers"].items()) out->containers.push_back(read_container(c, Role::kInit, out->restart));
-  for (const auto& c : spec["containers"].items()) out->containers.push_back(read_container(c, Role::kMain, out->restart));
+  for (const auto& c : spec["initContainers"].items())
+    out->containers.push_back(read_container(c, Role::kInit, out->restart));
+  for (const auto& c : spec["containers"].items())
+    out->containers.push_back(read_container(c, Role::kMain, out->restart));
   for (const auto& c : spec["ephemeralContainers"].items()) {
     out->containers.push_back(read_container(c, Role::kEphemeral, out->restart));
   }
   for (const char* list : {"initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"}) {
     for (const auto& s : status[list].items()) {
-      if (int i = out->find(s["name"].str()); i >= 0) read_reported(s, &out->containers[static_cast<size_t>(i)].reported);
+      if (int i = out->find(s["name"].str()); i >= 0)
+        read_reported(s, &out->containers[static_cast<size_t>(i)].reported);
     }
   }
   out->qos = qos_of(pod);

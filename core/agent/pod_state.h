@@ -1,5 +1,6 @@
-// The pod state machine: step(state, input, now) -> actions. It does nothing itself: PodWorker (pod_worker.h) carries the
-// actions out and comes back with what happened as the next inputs. So each rule of a pod's life can be tested as a story.
+// The pod state machine: step(state, input, now) -> actions. It does nothing itself: PodWorker (pod_worker.h) carries
+// the actions out and comes back with what happened as the next inputs. So each rule of a pod's life can be tested as a
+// story.
 //
 //   pod seen -> admitted -> volumes -> sandbox -> init containers in order (sidecars stay) -> main containers
 //            -> stopping (deleted, evicted, deadline, finished) -> sandbox stopped -> cleaned up -> object deleted
@@ -177,7 +178,7 @@ Outcome step(PodState& state, const Input& input, const Now& now);
 
 // Parts of step, each in a file of its own.
 void absorb(PodState& state, const Input& input, const Now& now, Outcome* out);   // pod_absorb.cc: what happened
-void decide(PodState& state, const Now& now, Outcome* out);                       // pod_decide.cc: what to do while it is to run
+void decide(PodState& state, const Now& now, Outcome* out);  // pod_decide.cc: what to do while it is to run
 void decide_stop(PodState& state, const Now& now, Outcome* out);                  // pod_stop.cc: and when it is not
 bool wants_restart(const ContainerSpec& spec, const ContainerState& state);
 bool failed_to_initialize(const PodState& state);

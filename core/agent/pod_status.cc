@@ -64,12 +64,15 @@ json::Value terminated(const Terminated& end, const StatusStyle& style) {
 
 json::Value current(const PodState& s, size_t index, const StatusStyle& style) {
   const auto& c = s.containers[index];
-  if (c.running()) return json::Value::object({{"running", json::Value::object({{"startedAt", format_time(c.started)}})}});
+  if (c.running())
+    return json::Value::object({{"running", json::Value::object({{"startedAt", format_time(c.started)}})}});
   bool waits = !c.reason.empty() && c.reason != "PostStart" && !s.stop;
-  if (c.phase == Phase::kExited && c.end && !waits) return json::Value::object({{"terminated", terminated(*c.end, style)}});
+  if (c.phase == Phase::kExited && c.end && !waits)
+    return json::Value::object({{"terminated", terminated(*c.end, style)}});
   std::string reason = c.reason, message = c.message;
   if (reason.empty() || reason == "PostStart") {
-    bool early = s.spec->containers[index].role == Role::kMain && !s.initialized && s.spec->containers[0].role != Role::kMain;
+    bool early =
+        s.spec->containers[index].role == Role::kMain && !s.initialized && s.spec->containers[0].role != Role::kMain;
     reason = early ? "PodInitializing" : "ContainerCreating";
     message.clear();
   }
@@ -162,7 +165,8 @@ Condition containers_ready(const PodState& s, std::string_view phase) {
   std::vector<std::string> unready;
   for (size_t i = 0; i < s.containers.size(); ++i) {
     auto role = s.spec->containers[i].role;
-    if ((role == Role::kMain || role == Role::kSidecar) && !is_ready(s, i)) unready.push_back(s.spec->containers[i].name);
+    if ((role == Role::kMain || role == Role::kSidecar) && !is_ready(s, i))
+      unready.push_back(s.spec->containers[i].name);
   }
   if (unready.empty()) return {"ContainersReady", true, "", ""};
   return {"ContainersReady", false, "ContainersNotReady", "containers with unready status: " + names(unready)};
@@ -180,8 +184,9 @@ Condition ready(const PodState& s, const Condition& containers, const json::Valu
     }
     if (status == "True") continue;
     missing += (missing.empty() ? "" : ", ") +
-               (status.empty() ? "corresponding condition of pod readiness gate \"" + gate + "\" does not exist."
-                               : "the status of pod readiness gate \"" + gate + "\" is not \"True\", but " + std::string(status));
+               (status.empty()
+                    ? "corresponding condition of pod readiness gate \"" + gate + "\" does not exist."
+                    : "the status of pod readiness gate \"" + gate + "\" is not \"True\", but " + std::string(status));
   }
   if (missing.empty()) return c;
   return {"Ready", false, "ReadinessGatesNotReady", missing};
@@ -191,7 +196,8 @@ json::Value write_condition(const Condition& c, const json::Value& conditions, i
   auto v = json::Value::object({{"type", c.type}, {"status", c.ok ? "True" : "False"}});
   std::string since = format_time(now);
   for (const auto& have : conditions.items()) {
-    if (have["type"].str() == c.type && have["status"].str() == v["status"].str() && have["lastTransitionTime"].is_string()) {
+    if (have["type"].str() == c.type && have["status"].str() == v["status"].str() &&
+        have["lastTransitionTime"].is_string()) {
       since = std::string(have["lastTransitionTime"].str());
     }
   }
@@ -216,7 +222,8 @@ json::Value conditions(const PodState& s, const json::Value& pod, std::string_vi
     ours.push_back({"DisruptionTarget", true, "TerminationByKubelet", s.stop->message});
   }
   for (const auto& other : have.items()) {
-    bool mine = std::any_of(ours.begin(), ours.end(), [&](const Condition& c) { return c.type == other["type"].str(); });
+    bool mine =
+        std::any_of(ours.begin(), ours.end(), [&](const Condition& c) { return c.type == other["type"].str(); });
     if (!mine) list.push(other);
   }
   for (const auto& c : ours) list.push(write_condition(c, have, s.spec->generation, now));
@@ -233,7 +240,8 @@ json::Value ip_list(const std::vector<std::string>& ips) {
 
 std::string_view phase_of(const PodState& s) {
   if (s.spec->terminal()) return s.spec->phase == "Failed" ? "Failed" : "Succeeded";  // an end is for good
-  if (s.stop && (s.stop->why == Stop::Why::kRejected || s.stop->why == Stop::Why::kEvicted || s.stop->why == Stop::Why::kDeadline)) {
+  if (s.stop && (s.stop->why == Stop::Why::kRejected || s.stop->why == Stop::Why::kEvicted ||
+                 s.stop->why == Stop::Why::kDeadline)) {
     return "Failed";
   }
   auto n = count(s);
@@ -293,7 +301,8 @@ bool same(const json::Value& a, const json::Value& b) {
 
 }  // namespace
 
-// Conditions are merged by type: what the old one has and the new one has not (a reason, a message) must be taken out by name.
+// Conditions are merged by type: what the old one has and the new one has not (a reason, a message) must be taken out
+// by name.
 static void drop_absent(const json::Value& old_conditions, json::Value* condition) {
   const json::Value& is = *condition;
   for (const auto& old : old_conditions.items()) {

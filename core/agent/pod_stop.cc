@@ -16,7 +16,8 @@ int64_t grace_left(const PodState& s, int64_t grace, const Now& now) {
 void kill(PodState& s, size_t index, int64_t grace, Outcome* out) {
   auto& c = s.containers[index];
   if (c.killing && c.kill_grace_s <= grace) return;
-  if (!c.killing) event(out, static_cast<int>(index), false, "Killing", "Stopping container " + s.spec->containers[index].name);
+  if (!c.killing)
+    event(out, static_cast<int>(index), false, "Killing", "Stopping container " + s.spec->containers[index].name);
   c.killing = true;
   c.kill_grace_s = grace;
   Action a{Action::Kind::kKill};
@@ -35,7 +36,8 @@ bool stop_containers(PodState& s, const Now& now, Outcome* out) {
   for (size_t i = 0; i < s.containers.size(); ++i) {
     if (s.spec->containers[i].role == Role::kSidecar) continue;
     auto& c = s.containers[i];
-    if (c.phase == ContainerState::Phase::kImage) c.phase = c.end ? ContainerState::Phase::kExited : ContainerState::Phase::kWaiting;
+    if (c.phase == ContainerState::Phase::kImage)
+      c.phase = c.end ? ContainerState::Phase::kExited : ContainerState::Phase::kWaiting;
     if (can_be_killed(c)) kill(s, i, s.stop->grace_s, out);
     waiting = waiting || c.running() || c.busy();
   }
@@ -43,7 +45,8 @@ bool stop_containers(PodState& s, const Now& now, Outcome* out) {
   for (size_t i = s.containers.size(); i-- > 0;) {
     if (s.spec->containers[i].role != Role::kSidecar) continue;
     auto& c = s.containers[i];
-    if (c.phase == ContainerState::Phase::kImage) c.phase = c.end ? ContainerState::Phase::kExited : ContainerState::Phase::kWaiting;
+    if (c.phase == ContainerState::Phase::kImage)
+      c.phase = c.end ? ContainerState::Phase::kExited : ContainerState::Phase::kWaiting;
     if (can_be_killed(c) && !c.killing) kill(s, i, grace_left(s, s.stop->grace_s, now), out);
     if (c.running() || c.busy()) return false;
   }
@@ -55,7 +58,9 @@ bool stop_containers(PodState& s, const Now& now, Outcome* out) {
 void take_deletion(PodState& s) {
   if (!s.spec->deleting && !s.gone) return;
   int64_t grace = std::max(s.spec->deleting ? s.spec->deletion_grace_s : s.spec->grace_s, kGraceLeast);
-  s.stop->grace_s = s.deletion_seen ? std::min(s.stop->grace_s, grace) : s.stop->why == Stop::Why::kDeleted ? grace : std::min(s.stop->grace_s, grace);
+  s.stop->grace_s = s.deletion_seen                      ? std::min(s.stop->grace_s, grace)
+                    : s.stop->why == Stop::Why::kDeleted ? grace
+                                                         : std::min(s.stop->grace_s, grace);
   s.deletion_seen = true;
 }
 
@@ -65,7 +70,8 @@ void decide_stop(PodState& s, const Now& now, Outcome* out) {
   using Sandbox = PodState::Sandbox;
   take_deletion(s);
   if (!stop_containers(s, now, out)) return;
-  if (s.sandbox == Sandbox::kStarting || s.sandbox == Sandbox::kStopping || s.volumes == PodState::Volumes::kPreparing) return;
+  if (s.sandbox == Sandbox::kStarting || s.sandbox == Sandbox::kStopping || s.volumes == PodState::Volumes::kPreparing)
+    return;
   if (s.sandbox == Sandbox::kReady) {
     s.sandbox = Sandbox::kStopping;
     out->actions.push_back(Action{Action::Kind::kStopSandbox, -1, false, 0, s.sandbox_id, {}, {}});

@@ -27,14 +27,19 @@ struct PodTokens::State : std::enable_shared_from_this<State> {
     auto audiences = json::Value::array();
     if (!key.audience.empty()) audiences.push(key.audience);
     spec.set("audiences", std::move(audiences));
-    spec.set("boundObjectRef", json::Value::object({{"kind", "Pod"}, {"apiVersion", "v1"}, {"name", pod.name}, {"uid", pod.uid}}));
-    return json::Value::object({{"apiVersion", "authentication.k8s.io/v1"}, {"kind", "TokenRequest"}, {"spec", std::move(spec)}});
+    spec.set("boundObjectRef",
+             json::Value::object({{"kind", "Pod"}, {"apiVersion", "v1"}, {"name", pod.name}, {"uid", pod.uid}}));
+    return json::Value::object(
+        {{"apiVersion", "authentication.k8s.io/v1"}, {"kind", "TokenRequest"}, {"spec", std::move(spec)}});
   }
 
   void ask(const TokenKey& key) {
-    client.create({"", "v1", "serviceaccounts"}, pod.ns, request(key), [weak = weak_from_this(), key](Result<ObjectPtr> answer) {
-      if (auto self = weak.lock()) self->take(key, std::move(answer));
-    }, "token", pod.service_account);
+    client.create(
+        {"", "v1", "serviceaccounts"}, pod.ns, request(key),
+        [weak = weak_from_this(), key](Result<ObjectPtr> answer) {
+          if (auto self = weak.lock()) self->take(key, std::move(answer));
+        },
+        "token", pod.service_account);
   }
 
   void later(const TokenKey& key, Duration delay) {
@@ -62,8 +67,8 @@ struct PodTokens::State : std::enable_shared_from_this<State> {
   }
 };
 
-PodTokens::PodTokens(api::Client& client, Loop& loop, Pod pod, std::vector<TokenKey> keys, std::function<void()> changed,
-                     std::function<void(std::string)> failed)
+PodTokens::PodTokens(api::Client& client, Loop& loop, Pod pod, std::vector<TokenKey> keys,
+                     std::function<void()> changed, std::function<void(std::string)> failed)
     : state_(std::make_shared<State>(client, loop, std::move(pod), std::move(changed), std::move(failed))) {
   for (const auto& key : keys) state_->ask(key);
 }

@@ -141,7 +141,9 @@ void PodWorker::act(const Action& a) {
     case Kind::kEnsureImage: return ensure_image(a.container);
     case Kind::kStart: return start_container(a.container, static_cast<int>(a.number));
     case Kind::kKill: return kill(a.container, a.number);
-    case Kind::kRemoveContainer: return call(Call::kContainerRemove, MsgValue::map({{"id", a.id}}), std::chrono::seconds(30), [](Result<MsgValue>) {});
+    case Kind::kRemoveContainer:
+      return call(Call::kContainerRemove, MsgValue::map({{"id", a.id}}), std::chrono::seconds(30),
+                  [](Result<MsgValue>) {});
     case Kind::kStartProbes: return start_probes(a.container);
     case Kind::kStopProbes: probers_.erase(a.container); return;
     case Kind::kEvent: return emit(a);
@@ -152,11 +154,12 @@ void PodWorker::act(const Action& a) {
 }
 
 void PodWorker::call(Call what, MsgValue request, Duration timeout, std::function<void(Result<MsgValue>)> answer) {
-  c_.runtime.call(what, std::move(request), timeout, [weak = weak_from_this(), &loop = c_.loop, answer = std::move(answer)](Result<MsgValue> result) {
-    loop.post([weak, answer, result = std::move(result)]() mutable {
-      if (auto self = weak.lock()) answer(std::move(result));
-    });
-  });
+  c_.runtime.call(what, std::move(request), timeout,
+                  [weak = weak_from_this(), &loop = c_.loop, answer = std::move(answer)](Result<MsgValue> result) {
+                    loop.post([weak, answer, result = std::move(result)]() mutable {
+                      if (auto self = weak.lock()) answer(std::move(result));
+                    });
+                  });
 }
 
 void PodWorker::later(Duration delay, std::function<void()> fn) {
@@ -193,10 +196,12 @@ Result<std::string> PodWorker::container_id(std::string_view name, bool running)
       if (state_.spec->containers[n].role == Role::kMain) i = static_cast<int>(n);
     }
   }
-  if (i < 0) return Status(Reason::kBadRequest, "container " + std::string(name) + " is not valid for pod " + state_.spec->name);
+  if (i < 0)
+    return Status(Reason::kBadRequest, "container " + std::string(name) + " is not valid for pod " + state_.spec->name);
   const auto& c = state_.containers[static_cast<size_t>(i)];
   if (c.id.empty() || (running && !c.running() && c.phase != ContainerState::Phase::kStarting)) {
-    return Status(Reason::kBadRequest, "container " + state_.spec->containers[static_cast<size_t>(i)].name + " is not running");
+    return Status(Reason::kBadRequest,
+                  "container " + state_.spec->containers[static_cast<size_t>(i)].name + " is not running");
   }
   return c.id;
 }

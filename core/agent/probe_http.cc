@@ -22,7 +22,8 @@ struct Http : Handle::Impl {
   bool in_body = false;
   int redirects = 0, round = 0;
 
-  Http(Loop& l, const Handler& h, const HandlerTarget& t, HandlerRunner::Done d) : loop(l), handler(h), target(t), done(std::move(d)) {
+  Http(Loop& l, const Handler& h, const HandlerTarget& t, HandlerRunner::Done d)
+      : loop(l), handler(h), target(t), done(std::move(d)) {
     path = handler.path.starts_with('/') ? handler.path : "/" + handler.path;
     begin();
   }
@@ -134,11 +135,13 @@ struct Tcp : Handle::Impl {
 
 }  // namespace
 
-std::unique_ptr<Handle::Impl> run_http(Loop& loop, const Handler& handler, const HandlerTarget& target, HandlerRunner::Done done) {
+std::unique_ptr<Handle::Impl> run_http(Loop& loop, const Handler& handler, const HandlerTarget& target,
+                                       HandlerRunner::Done done) {
   return std::make_unique<Http>(loop, handler, target, std::move(done));
 }
 
-std::unique_ptr<Handle::Impl> run_tcp(Loop& loop, const Handler& handler, const HandlerTarget& target, HandlerRunner::Done done) {
+std::unique_ptr<Handle::Impl> run_tcp(Loop& loop, const Handler& handler, const HandlerTarget& target,
+                                      HandlerRunner::Done done) {
   return std::make_unique<Tcp>(loop, handler, target, std::move(done));
 }
 

@@ -20,9 +20,16 @@ struct Prober::State : std::enable_shared_from_this<State> {
   std::vector<std::unique_ptr<Line>> lines;
   bool started_ok, stopping = false, closed = false;
 
-  State(Loop& l, HandlerRunner& r, PodSpecPtr s, int index, std::string id, std::string ip, bool started, Duration age, Callbacks c)
-      : loop(l), runner(r), spec(std::move(s)), container(spec->containers[static_cast<size_t>(index)]), target{std::move(id), std::move(ip), 0},
-        callbacks(std::move(c)), born(l.clock().steady() - age), started_ok(started) {}
+  State(Loop& l, HandlerRunner& r, PodSpecPtr s, int index, std::string id, std::string ip, bool started, Duration age,
+        Callbacks c)
+      : loop(l),
+        runner(r),
+        spec(std::move(s)),
+        container(spec->containers[static_cast<size_t>(index)]),
+        target{std::move(id), std::move(ip), 0},
+        callbacks(std::move(c)),
+        born(l.clock().steady() - age),
+        started_ok(started) {}
 
   void add(ProbeKind kind, const Probe* probe, bool told) {
     if (probe) lines.push_back(std::make_unique<Line>(Line{kind, probe, told, told, 0, {}, {}}));
@@ -53,10 +60,11 @@ struct Prober::State : std::enable_shared_from_this<State> {
     line.timer.reset();
     if (!may_run(line)) return;
     target.port = resolve_port(container, line.probe->handler.port);
-    line.work = runner.run(line.probe->handler, target, std::chrono::seconds(line.probe->timeout_s), [weak = weak_from_this(), l = &line](HandlerResult result) {
-      auto self = weak.lock();
-      if (self && !self->closed) self->take(*l, std::move(result));
-    });
+    line.work = runner.run(line.probe->handler, target, std::chrono::seconds(line.probe->timeout_s),
+                           [weak = weak_from_this(), l = &line](HandlerResult result) {
+                             auto self = weak.lock();
+                             if (self && !self->closed) self->take(*l, std::move(result));
+                           });
   }
 
   void take(Line& line, HandlerResult result) {
@@ -68,7 +76,8 @@ struct Prober::State : std::enable_shared_from_this<State> {
     line.last = result.ok;
     arm(line, std::chrono::seconds(line.probe->period_s));
     if (line.run < (result.ok ? line.probe->success : line.probe->failure)) return;
-    if (line.kind != ProbeKind::kReadiness && !result.ok) line.run = 0;  // the container gets another chance, and so do we
+    if (line.kind != ProbeKind::kReadiness && !result.ok)
+      line.run = 0;  // the container gets another chance, and so do we
     if (line.told == result.ok && (line.kind == ProbeKind::kReadiness || result.ok)) return;
     line.told = result.ok;
     if (line.kind == ProbeKind::kStartup && result.ok) {
@@ -80,9 +89,10 @@ struct Prober::State : std::enable_shared_from_this<State> {
   }
 };
 
-Prober::Prober(Loop& loop, HandlerRunner& runner, PodSpecPtr spec, int container, std::string container_id, std::string ip, bool started_ok, bool ready,
-               Duration age, Callbacks callbacks)
-    : state_(std::make_shared<State>(loop, runner, std::move(spec), container, std::move(container_id), std::move(ip), started_ok, age, std::move(callbacks))) {
+Prober::Prober(Loop& loop, HandlerRunner& runner, PodSpecPtr spec, int container, std::string container_id,
+               std::string ip, bool started_ok, bool ready, Duration age, Callbacks callbacks)
+    : state_(std::make_shared<State>(loop, runner, std::move(spec), container, std::move(container_id), std::move(ip),
+                                     started_ok, age, std::move(callbacks))) {
   const auto& c = state_->container;
   state_->add(ProbeKind::kStartup, c.startup.get(), false);
   state_->add(ProbeKind::kReadiness, c.readiness.get(), ready);

@@ -60,12 +60,14 @@ struct Proxy : std::enable_shared_from_this<Proxy> {
   std::unique_ptr<Socket> socket;
   HttpHead head;
   std::string unsent;  // what the opener wrote before we were connected
-  bool connected = false, chunked_out = false, body_closed = false, got_head = false, raw = false, chunked_in = false, ended = false;
+  bool connected = false, chunked_out = false, body_closed = false, got_head = false, raw = false, chunked_in = false,
+       ended = false;
   int64_t expected = -1;
   uint64_t credit = 0;
   Unchunker unchunker;
 
-  Proxy(Loop& l, MsgValue a, std::string to, SinkPtr s) : loop(l), sink(std::move(s)), arguments(std::move(a)), ip(std::move(to)) {}
+  Proxy(Loop& l, MsgValue a, std::string to, SinkPtr s)
+      : loop(l), sink(std::move(s)), arguments(std::move(a)), ip(std::move(to)) {}
 
   void start() {
     auto weak = weak_from_this();
@@ -74,10 +76,13 @@ struct Proxy : std::enable_shared_from_this<Proxy> {
         [weak](std::string_view data) { if (auto p = weak.lock()) p->take(data); },
         [weak](Status s) { if (auto p = weak.lock()) p->closed(s); });
     socket->pause(true);
-    socket->connect(ip, static_cast<int>(arguments["port"].as_int()), arguments["scheme"].as_text("http") == "https", {});
+    socket->connect(ip, static_cast<int>(arguments["port"].as_int()), arguments["scheme"].as_text("http") == "https",
+                    {});
   }
 
-  void fail(const Status& status) { end(Status(Reason::kServiceUnavailable, "error trying to reach service: " + status.message)); }
+  void fail(const Status& status) {
+    end(Status(Reason::kServiceUnavailable, "error trying to reach service: " + status.message));
+  }
 
   void end(Status status) {
     if (std::exchange(ended, true)) return;
@@ -91,7 +96,8 @@ struct Proxy : std::enable_shared_from_this<Proxy> {
     std::string path(arguments["path"].as_text("/"));
     std::string method(arguments["method"].as_text("GET"));
     if (!path.starts_with('/')) path = "/" + path;
-    if (!one_line(path) || !one_line(method)) return end(Status(Reason::kBadRequest, "a path or method with a line break"));
+    if (!one_line(path) || !one_line(method))
+      return end(Status(Reason::kBadRequest, "a path or method with a line break"));
     std::string text = method + " " + path + " HTTP/1.1\r\n";
     bool host = false, upgrade = false, length = false;
     for (const auto& pair : arguments["headers"].items()) {
@@ -106,7 +112,9 @@ struct Proxy : std::enable_shared_from_this<Proxy> {
       length = length || same_word(k, "Content-Length");
       text += std::string(k) + ": " + std::string(v) + "\r\n";
     }
-    if (!host) text += "Host: " + (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":" + std::to_string(arguments["port"].as_int()) + "\r\n";
+    if (!host)
+      text += "Host: " + (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":" +
+              std::to_string(arguments["port"].as_int()) + "\r\n";
     bool may_have_body = method != "GET" && method != "HEAD" && method != "OPTIONS";
     chunked_out = may_have_body && !length && !upgrade;
     if (chunked_out) text += "Transfer-Encoding: chunked\r\n";

@@ -1,5 +1,5 @@
-// The call "proxy": an HTTP request from the API server to a port of a pod (or any address), and its answer; with status
-// 101 the connection itself, both ways. [loop]
+// The call "proxy": an HTTP request from the API server to a port of a pod (or any address), and its answer; with
+// status 101 the connection itself, both ways. [loop]
 #pragma once
 #include <memory>
 #include <string>

@@ -42,9 +42,13 @@ void ReferenceCache::follow(const std::string& uid, const std::string& ns, const
       entry.object = p->second;
       entry.known = true;
     }
-    Reflector::Source source{{"", "v1", key.ref.kind == RefKind::kConfigMap ? "configmaps" : "secrets"}, ns, {}, "metadata.name=" + key.ref.name};
+    Reflector::Source source{{"", "v1", key.ref.kind == RefKind::kConfigMap ? "configmaps" : "secrets"},
+                             ns,
+                             {},
+                             "metadata.name=" + key.ref.name};
     entry.reflector = std::make_unique<Reflector>(
-        client_, loop_, std::move(source), [this, key](std::vector<ObjectPtr> all) { set(key, all.empty() ? nullptr : all.front()); },
+        client_, loop_, std::move(source),
+        [this, key](std::vector<ObjectPtr> all) { set(key, all.empty() ? nullptr : all.front()); },
         [this, key](ObjectPtr object, bool deleted) { set(key, deleted ? nullptr : std::move(object)); });
     entry.reflector->start();
   }

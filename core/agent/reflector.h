@@ -1,5 +1,5 @@
-// Reflector: keeps telling what there is of one kind: list, then watch from there; when the watch ends, on from the last
-// revision, or list again if that is compacted. Failures are tried again with growing delays. [loop]
+// Reflector: keeps telling what there is of one kind: list, then watch from there; when the watch ends, on from the
+// last revision, or list again if that is compacted. Failures are tried again with growing delays. [loop]
 #pragma once
 #include <functional>
 #include <memory>

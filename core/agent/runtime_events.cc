@@ -51,7 +51,8 @@ struct RuntimeEvents::State : std::enable_shared_from_this<State> {
     stream.reset();
     ++epoch;
     delay = delay == Duration(0) ? kFirst : std::min(delay * 2, kMost);
-    log::warn("agent.runtime_events_ended", "the runtime's events ended and are asked for again", {{"why", status.message}});
+    log::warn("agent.runtime_events_ended", "the runtime's events ended and are asked for again",
+              {{"why", status.message}});
     timer = loop.after(delay, [weak = weak_from_this()] {
       if (auto s = weak.lock(); s && !s->closed) s->open();
     });

@@ -104,7 +104,8 @@ struct PluginRuntime::State : std::enable_shared_from_this<State> {
   }
 };
 
-PluginRuntime::PluginRuntime(const plugin::RuntimePlugin& plugin, Loop& loop, WorkerPool& pool) : state_(std::make_shared<State>(plugin, loop, pool)) {}
+PluginRuntime::PluginRuntime(const plugin::RuntimePlugin& plugin, Loop& loop, WorkerPool& pool)
+    : state_(std::make_shared<State>(plugin, loop, pool)) {}
 PluginRuntime::~PluginRuntime() { state_->close(); }
 
 void PluginRuntime::call(Call call, MsgValue request, Duration timeout, Answer answer) {
@@ -118,7 +119,10 @@ void PluginRuntime::call(Call call, MsgValue request, Duration timeout, Answer a
       (*shared)(payload.empty() ? Result<MsgValue>(MsgValue::map()) : MsgValue::parse(payload));
     });
   });
-  if (!taken) state_->loop.post([shared] { (*shared)(Status(Reason::kTooManyRequests, "too many calls to the container runtime are waiting")); });
+  if (!taken)
+    state_->loop.post([shared] {
+      (*shared)(Status(Reason::kTooManyRequests, "too many calls to the container runtime are waiting"));
+    });
 }
 
 Result<StreamPtr> PluginRuntime::open(Open kind, MsgValue request, SinkPtr sink) {

@@ -28,7 +28,8 @@ class Fd {
 };
 
 enum class Links : uint8_t { kNone, kBeneath };  // refuse all, or follow those that stay below
-Result<Fd> open_beneath(const std::string& root, const std::string& path, int flags, mode_t mode = 0, Links links = Links::kNone);
+Result<Fd> open_beneath(const std::string& root, const std::string& path, int flags, mode_t mode = 0,
+                        Links links = Links::kNone);
 // Directories of `path` that are missing below `root` are made; O_PATH of the last one.
 Result<Fd> make_dirs_beneath(const std::string& root, const std::string& path, mode_t mode);
 // Everything in a directory and itself, not following links and not crossing mounts. Ok when it is not there.

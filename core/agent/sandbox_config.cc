@@ -51,7 +51,8 @@ std::string cut_hostname(std::string name) {
 std::string fqdn(const json::Value& pod, const Config& config, const std::string& host) {
   auto subdomain = pod["spec"]["subdomain"].str();
   if (subdomain.empty()) return {};
-  return host + "." + std::string(subdomain) + "." + std::string(pod["metadata"]["namespace"].str()) + ".svc." + config.cluster_domain;
+  return host + "." + std::string(subdomain) + "." + std::string(pod["metadata"]["namespace"].str()) + ".svc." +
+         config.cluster_domain;
 }
 
 MsgValue map_of(const json::Value& map) {
@@ -110,7 +111,8 @@ std::string pod_hostname(const json::Value& pod, const Config& config) {
   return full.empty() ? host : full;
 }
 
-std::string hosts_file(const json::Value& pod, const std::vector<std::string>& ips, const Config& config, std::string_view node_hosts) {
+std::string hosts_file(const json::Value& pod, const std::vector<std::string>& ips, const Config& config,
+                       std::string_view node_hosts) {
   const auto& spec = pod["spec"];
   std::string out;
   if (spec["hostNetwork"].boolean()) {
@@ -134,23 +136,30 @@ std::string hosts_file(const json::Value& pod, const std::vector<std::string>& i
   return out;
 }
 
-MsgValue sandbox_request(const json::Value& pod, const PodSpec& spec, const Config& config, const PodDirs& dirs, const Dns& dns,
-                         const std::string& cgroup_parent, int attempt) {
+MsgValue sandbox_request(const json::Value& pod, const PodSpec& spec, const Config& config, const PodDirs& dirs,
+                         const Dns& dns, const std::string& cgroup_parent, int attempt) {
   const auto& ps = pod["spec"];
   auto labels = map_of(pod["metadata"]["labels"]);
   labels.set(kLabelPod, spec.name);
   labels.set(kLabelNamespace, spec.ns);
   labels.set(kLabelUid, spec.uid);
   labels.set(kLabelNode, config.node_name);
-  auto request = MsgValue::map({{"uid", spec.uid}, {"namespace", spec.ns}, {"name", spec.name}, {"attempt", attempt},
-                                {"log_dir", dirs.logs}, {"cgroup_parent", cgroup_parent},
-                                {"host_network", spec.host_network}, {"host_pid", ps["hostPID"].boolean()},
-                                {"host_ipc", ps["hostIPC"].boolean()}, {"share_pid", ps["shareProcessNamespace"].boolean()},
+  auto request = MsgValue::map({{"uid", spec.uid},
+                                {"namespace", spec.ns},
+                                {"name", spec.name},
+                                {"attempt", attempt},
+                                {"log_dir", dirs.logs},
+                                {"cgroup_parent", cgroup_parent},
+                                {"host_network", spec.host_network},
+                                {"host_pid", ps["hostPID"].boolean()},
+                                {"host_ipc", ps["hostIPC"].boolean()},
+                                {"share_pid", ps["shareProcessNamespace"].boolean()},
                                 {"image", config.pause_image}});
   // In the node's network the name is the node's, and not ours to set.
   if (!spec.host_network) request.set("hostname", pod_hostname(pod, config));
   if (ps["hostUsers"].is_bool()) request.set("host_users", ps["hostUsers"].boolean());
-  request.set("dns", MsgValue::map({{"servers", MsgValue::strings(dns.servers)}, {"searches", MsgValue::strings(dns.searches)},
+  request.set("dns", MsgValue::map({{"servers", MsgValue::strings(dns.servers)},
+                                    {"searches", MsgValue::strings(dns.searches)},
                                     {"options", MsgValue::strings(dns.options)}}));
   request.set("labels", std::move(labels));
   request.set("annotations", map_of(pod["metadata"]["annotations"]));
@@ -173,7 +182,9 @@ MsgValue sandbox_request(const json::Value& pod, const PodSpec& spec, const Conf
   request.set("security", sandbox_security(pod));
   if (!ps["runtimeClassName"].str().empty()) request.set("runtime_handler", ps["runtimeClassName"].str());
   if (!config.cni_dir.empty()) request.set("cni", config.cni_dir);
-  request.set("cni_args", MsgValue::map({{"K8S_POD_NAMESPACE", spec.ns}, {"K8S_POD_NAME", spec.name}, {"K8S_POD_UID", spec.uid},
+  request.set("cni_args", MsgValue::map({{"K8S_POD_NAMESPACE", spec.ns},
+                                         {"K8S_POD_NAME", spec.name},
+                                         {"K8S_POD_UID", spec.uid},
                                          {"IgnoreUnknown", "1"}}));
   return request;
 }

@@ -25,9 +25,10 @@ Dns pod_dns(const json::Value& pod, const Config& config, const Dns& host);
 
 std::string pod_hostname(const json::Value& pod, const Config& config);
 // The file's text; `node_hosts` is the node's /etc/hosts, for pods in the host's network.
-std::string hosts_file(const json::Value& pod, const std::vector<std::string>& ips, const Config& config, std::string_view node_hosts);
+std::string hosts_file(const json::Value& pod, const std::vector<std::string>& ips, const Config& config,
+                       std::string_view node_hosts);
 
-MsgValue sandbox_request(const json::Value& pod, const PodSpec& spec, const Config& config, const PodDirs& dirs, const Dns& dns,
-                         const std::string& cgroup_parent, int attempt);
+MsgValue sandbox_request(const json::Value& pod, const PodSpec& spec, const Config& config, const PodDirs& dirs,
+                         const Dns& dns, const std::string& cgroup_parent, int attempt);
 
 }  // namespace lotse::agent

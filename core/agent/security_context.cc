@@ -60,8 +60,8 @@ Result<std::string> user_of(const json::Value& own, const json::Value& pod, std:
   std::string user = uid.is_integer() ? std::to_string(uid.integer()) : std::string();
   if (either(own, pod, "runAsNonRoot").boolean()) {
     if (user.empty() && !name.empty() && !is_number(name)) {
-      return Status(Reason::kInvalid, "container has runAsNonRoot and image has non-numeric user (" + std::string(name) +
-                                          "), cannot verify user is non-root");
+      return Status(Reason::kInvalid, "container has runAsNonRoot and image has non-numeric user (" +
+                                          std::string(name) + "), cannot verify user is non-root");
     }
     auto effective = user.empty() ? std::string(name) : user;
     if (effective.empty() || effective.find_first_not_of('0') == std::string::npos) {
@@ -98,7 +98,8 @@ Result<MsgValue> container_security(const json::Value& pod, const json::Value& c
                             {"proc_mount", own["procMount"].str("Default")}});
   if (!user.empty()) out.set("user", user);
   if (shared["fsGroup"].is_integer()) out.set("fs_group", shared["fsGroup"].integer());
-  bool escalation = own["allowPrivilegeEscalation"].boolean(true) || privileged || adds(own["capabilities"]["add"], "SYS_ADMIN");
+  bool escalation =
+      own["allowPrivilegeEscalation"].boolean(true) || privileged || adds(own["capabilities"]["add"], "SYS_ADMIN");
   out.set("no_new_privileges", !escalation);
   set_profiles(&out, own, shared);
   return out;

@@ -47,7 +47,8 @@ Result<socklen_t> address(const std::string& ip, int port, sockaddr_storage* out
 
 }  // namespace
 
-Socket::Socket(Loop& loop, std::function<void(Status)> ready, std::function<void(std::string_view)> data, std::function<void(Status)> closed)
+Socket::Socket(Loop& loop, std::function<void(Status)> ready, std::function<void(std::string_view)> data,
+               std::function<void(Status)> closed)
     : loop_(loop), ready_(std::move(ready)), data_(std::move(data)), closed_(std::move(closed)) {}
 
 Socket::~Socket() {
@@ -118,7 +119,8 @@ void Socket::step() {
     socklen_t length = sizeof peer;
     if (getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) return;  // not yet
     connected_ = true;
-    if (tls_ && !(ssl_ = context() ? SSL_new(context()) : nullptr)) return fail(Status(Reason::kInternalError, "no TLS"));
+    if (tls_ && !(ssl_ = context() ? SSL_new(context()) : nullptr))
+      return fail(Status(Reason::kInternalError, "no TLS"));
     if (ssl_) {
       SSL_set_fd(ssl_, fd_.get());
       if (!name_.empty()) SSL_set_tlsext_host_name(ssl_, name_.c_str());
@@ -150,12 +152,14 @@ void Socket::greet() {
 
 bool Socket::flush() {
   while (!out_.empty()) {
-    ssize_t n = ssl_ ? SSL_write(ssl_, out_.data(), static_cast<int>(out_.size())) : ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
+    ssize_t n = ssl_ ? SSL_write(ssl_, out_.data(), static_cast<int>(out_.size()))
+                     : ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
     if (n > 0) {
       out_.erase(0, static_cast<size_t>(n));
       continue;
     }
-    bool again = ssl_ ? SSL_get_error(ssl_, static_cast<int>(n)) == SSL_ERROR_WANT_WRITE || SSL_get_error(ssl_, static_cast<int>(n)) == SSL_ERROR_WANT_READ
+    bool again = ssl_ ? SSL_get_error(ssl_, static_cast<int>(n)) == SSL_ERROR_WANT_WRITE ||
+                            SSL_get_error(ssl_, static_cast<int>(n)) == SSL_ERROR_WANT_READ
                       : errno == EAGAIN || errno == EINTR;
     if (again) {
       watch(true);

@@ -14,7 +14,8 @@ std::string text(RefKind kind, const std::string& name) {
 }
 
 // All keys of a reference, or those of `items` under their paths.
-Status add_reference(const VolumeInput& in, const json::Value& source, RefKind kind, const std::string& name, mode_t mode, Payload* out) {
+Status add_reference(const VolumeInput& in, const json::Value& source, RefKind kind, const std::string& name,
+                     mode_t mode, Payload* out) {
   bool optional = source["optional"].boolean();
   auto it = in.refs.find({kind, name});
   if (it == in.refs.end()) return Status(Reason::kServiceUnavailable, text(kind, name) + " has not been read yet");
@@ -60,7 +61,8 @@ std::optional<uid_t> token_owner(const json::Value& pod) {
   return user ? std::optional<uid_t>(static_cast<uid_t>(*user)) : std::nullopt;
 }
 
-Status add_token(const VolumeInput& in, const std::string& volume, const json::Value& source, mode_t mode, Payload* out) {
+Status add_token(const VolumeInput& in, const std::string& volume, const json::Value& source, mode_t mode,
+                 Payload* out) {
   for (const auto& [key, token] : in.tokens) {
     if (key.volume != volume || key.path != source["path"].str()) continue;
     auto owner = token_owner(in.pod);
@@ -83,7 +85,8 @@ Status add_projected(const VolumeInput& in, const json::Value& volume, mode_t mo
     } else if (auto* token = source.find("serviceAccountToken")) {
       LOTSE_CHECK_OK(add_token(in, name, *token, mode, out));
     } else {
-      return Status(Reason::kInvalid, "volume \"" + name + "\" projects from a kind of source that this node does not have");
+      return Status(Reason::kInvalid,
+                    "volume \"" + name + "\" projects from a kind of source that this node does not have");
     }
   }
   return {};
@@ -97,7 +100,8 @@ std::vector<TokenKey> tokens_of(const json::Value& pod) {
     for (const auto& source : v["projected"]["sources"].items()) {
       auto* token = source.find("serviceAccountToken");
       if (!token) continue;
-      out.push_back({std::string(v["name"].str()), std::string((*token)["path"].str()), std::string((*token)["audience"].str()),
+      out.push_back({std::string(v["name"].str()), std::string((*token)["path"].str()),
+                     std::string((*token)["audience"].str()),
                      std::max<int64_t>((*token)["expirationSeconds"].integer(3600), 600)});
     }
   }
@@ -107,7 +111,8 @@ std::vector<TokenKey> tokens_of(const json::Value& pod) {
 Result<Payload> plan_files(const VolumeInput& in, const json::Value& volume) {
   Payload out;
   if (auto* map = volume.find("configMap")) {
-    LOTSE_CHECK_OK(add_reference(in, *map, RefKind::kConfigMap, std::string((*map)["name"].str()), mode_of((*map)["defaultMode"], 0644), &out));
+    LOTSE_CHECK_OK(add_reference(in, *map, RefKind::kConfigMap, std::string((*map)["name"].str()),
+                                 mode_of((*map)["defaultMode"], 0644), &out));
   } else if (auto* secret = volume.find("secret")) {
     LOTSE_CHECK_OK(add_reference(in, *secret, RefKind::kSecret, std::string((*secret)["secretName"].str()),
                                  mode_of((*secret)["defaultMode"], 0644), &out));

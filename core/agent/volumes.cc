@@ -16,13 +16,19 @@ namespace {
 
 Status no_such_kind(const json::Value& volume) {
   for (const auto& [key, value] : volume.members()) {
-    if (key != "name") return Status(Reason::kInvalid, "volume \"" + std::string(volume["name"].str()) + "\" is of kind " + key + ", which this node does not have");
+    if (key != "name")
+      return Status(Reason::kInvalid, "volume \"" + std::string(volume["name"].str()) + "\" is of kind " + key +
+                                          ", which this node does not have");
   }
   return Status(Reason::kInvalid, "volume \"" + std::string(volume["name"].str()) + "\" has no source");
 }
 
 const char* kind_dir(const json::Value& v) {
-  return v.has("configMap") ? "config-map" : v.has("secret") ? "secret" : v.has("projected") ? "projected" : v.has("emptyDir") ? "empty-dir" : "downward-api";
+  return v.has("configMap")   ? "config-map"
+         : v.has("secret")    ? "secret"
+         : v.has("projected") ? "projected"
+         : v.has("emptyDir")  ? "empty-dir"
+                              : "downward-api";
 }
 
 bool mounted(const std::string& path) {
@@ -69,9 +75,10 @@ Status check_host_path(const VolumePlan& plan) {
   bool there = stat(plan.path.c_str(), &st) == 0;
   if (!there && type == "DirectoryOrCreate") return make_dirs(plan.path, 0755);
   if (!there && type == "FileOrCreate") return make_host_file(plan.path);
-  bool fits = there && ((type.starts_with("Directory") && S_ISDIR(st.st_mode)) || (type.starts_with("File") && S_ISREG(st.st_mode)) ||
-                        (type == "Socket" && S_ISSOCK(st.st_mode)) || (type == "CharDevice" && S_ISCHR(st.st_mode)) ||
-                        (type == "BlockDevice" && S_ISBLK(st.st_mode)));
+  bool fits =
+      there && ((type.starts_with("Directory") && S_ISDIR(st.st_mode)) ||
+                (type.starts_with("File") && S_ISREG(st.st_mode)) || (type == "Socket" && S_ISSOCK(st.st_mode)) ||
+                (type == "CharDevice" && S_ISCHR(st.st_mode)) || (type == "BlockDevice" && S_ISBLK(st.st_mode)));
   return fits ? Status() : Status(Reason::kInvalid, "hostPath type check failed: " + plan.path + " is not a " + type);
 }
 
@@ -140,7 +147,8 @@ std::map<std::string, std::string> volume_paths(const json::Value& pod, const Po
 Result<std::vector<VolumePlan>> plan_volumes(const VolumeInput& in) {
   std::vector<VolumePlan> out;
   std::optional<gid_t> group;
-  if (const auto& g = in.pod["spec"]["securityContext"]["fsGroup"]; g.is_integer()) group = static_cast<gid_t>(g.integer());
+  if (const auto& g = in.pod["spec"]["securityContext"]["fsGroup"]; g.is_integer())
+    group = static_cast<gid_t>(g.integer());
   for (const auto& v : in.pod["spec"]["volumes"].items()) {
     VolumePlan plan{VolumePlan::Kind::kFiles, std::string(v["name"].str()), {}, {}, false, 0, {}, group};
     if (v.has("image")) continue;  // the runtime mounts it
@@ -189,15 +197,17 @@ Status tear_down(const PodDirs& dirs) {
   return remove_tree(dirs.root);
 }
 
-Result<std::string> bind_sub_path(const PodDirs& dirs, const std::string& volume, const std::string& source, const std::string& sub_path,
-                                  const std::string& container, size_t index, std::optional<gid_t> group) {
+Result<std::string> bind_sub_path(const PodDirs& dirs, const std::string& volume, const std::string& source,
+                                  const std::string& sub_path, const std::string& container, size_t index,
+                                  std::optional<gid_t> group) {
   // Files of configMap and the like are links through ..data, which stay below the volume.
   auto opened = open_beneath(source, sub_path, O_PATH, 0, Links::kBeneath);
   if (!opened.ok() && opened.status().reason == Reason::kNotFound) {
     LOTSE_TRY(Fd made, make_dirs_beneath(source, sub_path, 0750));
     std::string self = "/proc/self/fd/" + std::to_string(made.get());
     if (chmod(self.c_str(), group ? 02775 : 0755) != 0) return errno_status("chmod", sub_path, errno);
-    if (group && chown(self.c_str(), static_cast<uid_t>(-1), *group) != 0) return errno_status("chown", sub_path, errno);
+    if (group && chown(self.c_str(), static_cast<uid_t>(-1), *group) != 0)
+      return errno_status("chown", sub_path, errno);
     opened = std::move(made);
   }
   if (!opened.ok()) return opened.status();
@@ -214,7 +224,8 @@ Result<std::string> bind_sub_path(const PodDirs& dirs, const std::string& volume
     if (!file) return errno_status("create", target, errno);
   }
   std::string from = "/proc/self/fd/" + std::to_string(opened->get());
-  if (mount(from.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) return errno_status("bind " + sub_path + " to", target, errno);
+  if (mount(from.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
+    return errno_status("bind " + sub_path + " to", target, errno);
   return target;
 }
 

@@ -54,7 +54,8 @@ Status tear_down(const PodDirs& dirs);
 
 // A directory or file inside a volume as something that can be bound and does not move any more: the source is opened
 // without following links and bound to a place of ours. Missing directories are made, as Kubernetes does.
-Result<std::string> bind_sub_path(const PodDirs& dirs, const std::string& volume, const std::string& source, const std::string& sub_path,
-                                  const std::string& container, size_t index, std::optional<gid_t> group);
+Result<std::string> bind_sub_path(const PodDirs& dirs, const std::string& volume, const std::string& source,
+                                  const std::string& sub_path, const std::string& container, size_t index,
+                                  std::optional<gid_t> group);
 
 }  // namespace lotse::agent
