@@ -162,11 +162,38 @@ Status PodNetwork::hold(const std::vector<std::string>& addresses) {
   return netlink_->ensure_holder(config_.holder, with_length);
 }
 
+// portmap, which makes host ports, leaves its common chains behind when the last of them has gone. They are taken away only
+// when no pod's chain is left: others on this machine may use the same plugin.
+std::string PodNetwork::without_host_ports(const std::string& nat_save) {
+  constexpr std::string_view kCommon = "CNI-HOSTPORT-", kOfAPod = ":CNI-DN-";
+  std::string jumps, chains, deletions;
+  for (size_t at = 0; at < nat_save.size();) {
+    const size_t end = std::min(nat_save.find('\n', at), nat_save.size());
+    const std::string line = nat_save.substr(at, end - at);
+    at = end + 1;
+    if (line.starts_with(kOfAPod)) return {};
+    if (line.starts_with(":" + std::string(kCommon))) {
+      const std::string chain = line.substr(1, line.find(' ') - 1);
+      chains += ":" + chain + " - [0:0]\n";  // emptied
+      deletions += "-X " + chain + "\n";
+    } else if (line.starts_with("-A ") && !line.starts_with("-A " + std::string(kCommon)) &&
+               line.find("-j " + std::string(kCommon)) != std::string::npos) {
+      jumps += "-D " + line.substr(3) + "\n";
+    }
+  }
+  return chains.empty() ? "" : "*nat\n" + chains + jumps + deletions + "COMMIT\n";
+}
+
 Status PodNetwork::remove_all() {
   LOTSE_CHECK_OK(connect());
   LOTSE_CHECK_OK(netlink_->sync_routes({}));
   for (const auto& link : {config_.tunnel, config_.holder, config_.bridge}) LOTSE_CHECK_OK(netlink_->remove_link(link));
   for (const char* program : {"iptables", "ip6tables"}) {
+    if (auto save = run({std::string(program) + "-save", "-t", "nat"}, ""); save.ok()) {
+      if (auto text = without_host_ports(*save); !text.empty()) {
+        LOTSE_TRY(std::string ignored, run({std::string(program) + "-restore", "--noflush", "--wait", "10"}, text));
+      }
+    }
     for (auto [table, chain, parent] : {std::tuple{"nat", kMasquerade, "POSTROUTING"}, {"filter", kForward, "FORWARD"}}) {
       auto save = run({std::string(program) + "-save", "-t", table}, "");
       if (!save.ok() || save->find(std::string(":") + chain + " ") == std::string::npos) continue;

@@ -40,6 +40,8 @@ class PodNetwork {
   // Pure, for tests.
   static std::string conflist(const Config& config, const std::vector<std::string>& pod_cidrs, int mtu);
   static std::string rules(const Config& config, const std::vector<std::string>& pod_cidrs, bool ipv6, const std::string& save_nat, const std::string& save_filter);
+  // What iptables-restore is told about portmap's chains when the last host port has gone; empty: nothing is to be done.
+  static std::string without_host_ports(const std::string& nat_save);
   static std::string tunnel_mac(const std::string& node_ip);
 
  private:

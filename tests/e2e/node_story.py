@@ -78,7 +78,7 @@ def logs_across_rotations(c, k):
     expect(len(files()) == 3 and all(re.fullmatch(r"0\.log\.\d+", f) for f in files()[1:]), "the files: %s" % files())
     kept = numbers(k("logs", "talks"))
     expect(in_a_row(kept) and kept[-1] == 3000 and kept[0] > 1 and len(kept) > 600, "what is kept is shown, in order: %d lines from %d on" % (len(kept), kept[0]))
-    expect(numbers(k("logs", "talks", "--tail=700")) == list(range(2301, 3001)), "a tail reaches into older files")
+    expect(numbers(k("logs", "talks", "--tail=%d" % (len(kept) - 10))) == kept[10:], "a tail reaches into older files")
     expect(k("logs", "talks", "--tail=1") == "line 3000 ........................................\n", "the last line")
     stamped = k("logs", "talks", "--tail=3", "--timestamps").splitlines()
     expect(all(re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\S* line \d+ ", line) for line in stamped), "with times: %s" % stamped)

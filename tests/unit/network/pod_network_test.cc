@@ -67,3 +67,15 @@ TEST_CASE("the machine's name servers, without ourselves") {
   CHECK(dns::nameservers("", {}).empty());
   CHECK(dns::nameservers("nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver 1.1.1.3\nnameserver 1.1.1.4\n", {}).size() == 3);
 }
+
+TEST_CASE("the chains of host ports go with the last of them, and not before") {
+  const std::string common = ":CNI-HOSTPORT-DNAT - [0:0]\n:CNI-HOSTPORT-MASQ - [0:0]\n";
+  const std::string jumps = "-A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT\n-A POSTROUTING -m comment -j CNI-HOSTPORT-MASQ\n"
+                            "-A CNI-HOSTPORT-MASQ -m mark --mark 0x2000/0x2000 -j MASQUERADE\n";
+  CHECK(PodNetwork::without_host_ports("*nat\n:PREROUTING ACCEPT [0:0]\n" + common + jumps + "COMMIT\n") ==
+        "*nat\n" + common +
+            "-D PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT\n-D POSTROUTING -m comment -j CNI-HOSTPORT-MASQ\n"
+            "-X CNI-HOSTPORT-DNAT\n-X CNI-HOSTPORT-MASQ\nCOMMIT\n");
+  CHECK(PodNetwork::without_host_ports("*nat\n" + common + ":CNI-DN-0a1b - [0:0]\n" + jumps).empty());
+  CHECK(PodNetwork::without_host_ports("*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n").empty());
+}
