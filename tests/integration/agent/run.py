@@ -12,13 +12,13 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "runtime_containerd"))
-import run as containerd  # noqa: E402
+sys.path.insert(0, os.path.join(HERE, "..", "runtime"))
+import run as runtime  # noqa: E402
 
 
 def main():
     build = os.path.realpath(sys.argv[1])
-    bed = containerd.Bed(build)
+    bed = runtime.Bed(build, runtime.RUNTIMES["containerd"])
     images = bed.path("images")
     os.mkdir(images)
     shutil.copy(os.path.join(build, "share", "lotse", "pause.tar"), images)
