@@ -29,6 +29,8 @@ Status service_account(Admission& a);           // mutate
 Status default_toleration_seconds(Admission& a);// mutate
 Status taint_nodes_by_condition(Admission& a);  // mutate
 Status priority(Admission& a);                  // mutate
+Status limit_ranger_defaults(Admission& a);     // mutate
+Status limit_ranger(Admission& a);              // validate
 Status node_restriction(Admission& a);          // validate
 Status rbac_escalation(Admission& a);           // validate
 }  // namespace admission

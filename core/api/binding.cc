@@ -32,7 +32,7 @@ Result<Edit> assign(const ObjectPtr& current, const json::Value& binding, const 
   if (!uid.empty() && uid != h.uid) return conflict("Precondition failed: UID in precondition: " + std::string(uid) + ", UID in object meta: " + h.uid);
   if (h.deletion != WallTime{}) return conflict("pod " + h.name + " is being deleted, cannot be assigned to a host");
   if (!h.node_name.empty()) return conflict("pod " + h.name + " is already assigned to node \"" + h.node_name + "\"");
-  json::Value pod = current->value();
+  json::Value pod = current->whole();
   if (!std::as_const(pod)["spec"]["schedulingGates"].empty()) return conflict("pod " + h.name + " has non-empty .spec.schedulingGates");
   pod["spec"].set("nodeName", binding["target"]["name"].str());
   merge(pod["metadata"], binding["metadata"], "annotations");

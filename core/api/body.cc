@@ -89,6 +89,10 @@ Status take_object(Call& call, json::Value* object, const json::Value* old, std:
     return {Reason::kBadRequest, "metadata must be an object"};
   }
   LOTSE_CHECK_OK(check_place(call, object));
+  // An empty list means that nothing shall be managed; it must not be pruned to one that was left out.
+  if (json::Value* managed = (*object)["metadata"].find("managedFields"); managed && managed->is_array() && managed->empty()) {
+    managed->push(json::Value::object());
+  }
   LOTSE_CHECK_OK(schema::check_types(*call.resource, *object));
   std::vector<std::string> unknown, complaints;
   schema::prune(*call.resource, object, &unknown);
@@ -96,7 +100,6 @@ Status take_object(Call& call, json::Value* object, const json::Value* old, std:
   for (const auto& path : duplicates) complaints.push_back("duplicate field " + quote(path));
   LOTSE_CHECK_OK(treat_unknown(call, std::move(complaints)));
   json::Value& metadata = (*object)["metadata"];
-  metadata.erase("managedFields");
   metadata.erase("selfLink");
   schema::apply_defaults(*call.resource, object, old);
   return {};

@@ -3,9 +3,11 @@
 #include "core/api/admission.h"
 #include "core/api/body.h"
 #include "core/api/output.h"
+#include "core/api/quota.h"
 #include "core/api/server_impl.h"
 #include "core/api/service_addresses.h"
 #include "core/base/ids.h"
+#include "core/schema/qos.h"
 
 namespace lotse::api {
 namespace {
@@ -58,7 +60,7 @@ struct ChangeRun : std::enable_shared_from_this<ChangeRun> {
     auto current = call->server.store().get(key);
     if (!current.ok()) return done(current.status());
     const ObjectPtr before = shown(*call, *current);
-    const json::Value old = before->value();
+    const json::Value old = before->whole();
     auto wanted = how(*call, before, old);
     if (!wanted.ok()) return done(wanted.status());
     if (auto s = prepare_change(*call, &*wanted, old); !s.ok()) return done(std::move(s));
@@ -73,7 +75,16 @@ struct ChangeRun : std::enable_shared_from_this<ChangeRun> {
 
   void store(json::Value wanted, const json::Value& old, const ObjectPtr& current, AddressesPtr addresses) {
     if (auto s = validate_object(*call, wanted, &old); !s.ok()) return give_back(std::move(s), addresses);
-    const bool goes = released(wanted) && old["metadata"].has("deletionTimestamp");
+    const bool ending = old["metadata"].has("deletionTimestamp");
+    if (!falls_under_quotas(*call, &old)) return write(std::move(wanted), ending, current, addresses, nullptr);
+    auto kept = std::make_shared<json::Value>(std::move(wanted));
+    charge_quotas(call, *kept, &old, [self = shared_from_this(), kept, ending, current, addresses](Result<QuotaChargePtr> charge) {
+      charge.ok() ? self->write(std::move(*kept), ending, current, addresses, *charge) : self->give_back(charge.status(), addresses);
+    });
+  }
+
+  void write(json::Value wanted, bool ending, const ObjectPtr& current, AddressesPtr addresses, QuotaChargePtr charge) {
+    const bool goes = released(wanted) && ending;
     ObjectPtr object = Object::from_value(as_stored(*call, std::move(wanted)), current->revision());
     if (!goes && object->bytes() == current->bytes()) return done(current);  // nothing to do
     store::Write write;
@@ -84,12 +95,13 @@ struct ChangeRun : std::enable_shared_from_this<ChangeRun> {
     write.relaxed = call->stored() == "leases.coordination.k8s.io";
     if (addresses) write.guards = addresses->guards();
     if (call->stored() == "events") write.ttl = call->server.config().event_ttl;
-    commit(call, std::move(write), [self = shared_from_this(), object, addresses, goes, current](Result<store::Committed> r) {
+    commit(call, std::move(write), [self = shared_from_this(), object, addresses, charge, goes, current](Result<store::Committed> r) {
       if (r.ok()) {
         if (addresses) addresses->keep();
         if (goes) self->call->server.addresses().release(self->call->stored(), current);
         return self->done(goes || !r->object ? object : r->object);
       }
+      if (charge) charge->give_back();
       if (r.status().reason == Reason::kConflict && self->retry && self->attempt < kAttemptsMax) {
         if (addresses) addresses->give_back();
         self->call->server.loop().post([self] { self->run(); });
@@ -125,6 +137,7 @@ Status prepare_new(Call& call, json::Value* object, std::string_view name) {
   Admission admission{call, Verb::kCreate, name, object, nullptr};
   LOTSE_CHECK_OK(mutate(admission));
   schema::apply_defaults(*call.resource, object, nullptr);  // of what admission has added
+  if (call.stored() == "pods") (*object)["status"].set("qosClass", schema::qos_class(std::as_const(*object)));
   return {};
 }
 

@@ -143,7 +143,7 @@ Result<DeleteOptions> read_delete_options(const Call& call) {
 
 Result<Edit> deletion(const Call& call, const ObjectPtr& current, const DeleteOptions& options, WallTime now) {
   LOTSE_CHECK_OK(check(call, current, options));
-  json::Value object = current->value();
+  json::Value object = current->whole();
   if (call.stored() == "namespaces") return delete_namespace(call, std::move(object), options, now);
   const bool is_pod = call.stored() == "pods";
   json::Value& m = object["metadata"];

@@ -39,7 +39,7 @@ Status too_many(std::string message, int retry_s, Cause cause) {
 
 // Takes one disruption from the budget.
 Result<Edit> spend(const ObjectPtr& current, const std::string& pod, const std::string& now) {
-  json::Value budget = current->value();
+  json::Value budget = current->whole();
   const std::string& name = current->header().name;
   const json::Value& status = std::as_const(budget)["status"];
   if (status["observedGeneration"].integer() < std::as_const(budget)["metadata"]["generation"].integer()) {

@@ -12,7 +12,7 @@ void finalize_namespace(const CallPtr& call) {
   if (!body.ok()) return call->fail(body.status());
   const auto how = [call, body = *body](const ObjectPtr& current) -> Result<Edit> {
     LOTSE_CHECK_OK(check_preconditions(*call, body["metadata"], current));
-    json::Value ns = current->value();
+    json::Value ns = current->whole();
     ns["spec"].set("finalizers", body["spec"]["finalizers"].is_array() ? body["spec"]["finalizers"] : json::Value::array());
     if (released(std::as_const(ns))) return Edit{Edit::What::kRemove, {}};
     return Edit{Edit::What::kPut, std::move(ns)};

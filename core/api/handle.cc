@@ -1,4 +1,8 @@
 // The way in: audit id -> authenticate -> impersonate -> find the resource -> authorize -> the verb.
+#include <charconv>
+
+#include "core/api/apply.h"
+#include "core/api/managed_fields.h"
 #include "core/api/output.h"
 #include "core/api/server_impl.h"
 #include "core/api/verbs.h"
@@ -94,6 +98,14 @@ Status find_resource(Call& call) {
   return {};
 }
 
+Status check_timeout(const Request& r) {
+  const std::string_view text = r.option("timeoutSeconds");
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || (error == std::errc() && end == text.data() + text.size())) return {};
+  return {Reason::kBadRequest, "timeoutSeconds must be a whole number, not " + json::write(json::Value(text.substr(0, 40)))};
+}
+
 Status read_options(Call& call) {
   for (const auto value : call.request.option_values("dryRun")) {
     if (value != "All") {
@@ -103,6 +115,9 @@ Status read_options(Call& call) {
     }
     call.dry_run = true;
   }
+  const Verb verb = call.request.verb;
+  if (verb == Verb::kList || verb == Verb::kWatch || verb == Verb::kDeleteCollection) LOTSE_CHECK_OK(check_timeout(call.request));
+  if (verb == Verb::kCreate || verb == Verb::kUpdate || verb == Verb::kPatch) LOTSE_CHECK_OK(check_field_manager(call, is_apply_patch(call.request)));
   LOTSE_TRY(call.form, negotiate(call.request.accept));
   return {};
 }

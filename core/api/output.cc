@@ -39,7 +39,7 @@ json::Value columns(const schema::ResourceInfo& resource) {
 }
 
 json::Value table_row(const Call& call, const ObjectPtr& object) {
-  const json::Value value = shown(call, object)->value();
+  const json::Value value = shown(call, object)->whole();
   json::Value row = json::Value::object({{"cells", json::Value::array(schema::row(*call.resource, value, call.server.clock().now()))}});
   const std::string_view include = call.request.option("includeObject");
   if (include == "Object") {
@@ -113,7 +113,7 @@ ObjectPtr shown(const Call& call, const ObjectPtr& object) {
   if (!call.resource || !object) return object;
   const schema::ResourceInfo& storage = schema::storage(*call.resource);
   if (&storage == call.resource) return object;
-  json::Value v = object->value();
+  json::Value v = object->whole();
   schema::convert(storage, *call.resource, &v);
   return Object::from_value(std::move(v), object->revision());
 }
@@ -149,7 +149,7 @@ std::string object_text(const Call& call, const ObjectPtr& stored, bool with_col
   const ObjectPtr object = shown(call, stored);
   switch (call.form) {
     case Form::kObject: return object->text();
-    case Form::kPartial: return json::write(partial(object->value()));
+    case Form::kPartial: return json::write(partial(object->whole()));
     case Form::kTable: break;
   }
   json::Value table = table_frame(call, with_columns);
@@ -189,7 +189,7 @@ void ListBody::add(const ObjectPtr& stored) {
   State& s = *state_;
   if (s.call.form == Form::kObject) return s.put(shown(s.call, stored)->parts(&s.scratch));
   s.comma();
-  s.gather.add(json::write(s.call.form == Form::kTable ? table_row(s.call, stored) : partial(stored->value())));
+  s.gather.add(json::write(s.call.form == Form::kTable ? table_row(s.call, stored) : partial(stored->whole())));
 }
 
 Response ListBody::response(const ListHead& head) {

@@ -1,7 +1,9 @@
 #include "core/api/patch.h"
 
+#include "core/api/apply.h"
 #include "core/api/body.h"
 #include "core/api/change.h"
+#include "core/api/managed_fields.h"
 #include "core/api/update_rules.h"
 #include "core/api/verbs.h"
 
@@ -16,13 +18,10 @@ Result<Patch> read_patch(const Call& call) {
     patch.kind = Patch::Kind::kMerge;
   } else if (type == "application/strategic-merge-patch+json") {
     patch.kind = Patch::Kind::kStrategic;
-  } else if (type == "application/apply-patch+yaml" || type == "application/apply-patch+cbor") {
-    return Status(Reason::kUnsupportedMediaType, "server-side apply is not supported by this server; use client-side apply "
-                                                 "(application/strategic-merge-patch+json)");
   } else {
     return Status(Reason::kUnsupportedMediaType,
                   "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, "
-                  "application/merge-patch+json, application/strategic-merge-patch+json");
+                  "application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml");
   }
   LOTSE_TRY(patch.document, json::parse(call.request.body));
   const bool fits = patch.kind == Patch::Kind::kJson ? patch.document.is_array() : patch.document.is_object();
@@ -45,6 +44,7 @@ Result<json::Value> apply(const Patch& patch, const schema::TypeInfo& type, json
 }
 
 void patch(const CallPtr& call) {
+  if (is_apply_patch(call->request)) return apply_configuration(call);
   auto patch = read_patch(*call);
   if (!patch.ok()) return call->fail(patch.status());
   auto how = [patch = *std::move(patch)](Call& c, const ObjectPtr& current, const json::Value& old) -> Result<json::Value> {
@@ -58,6 +58,7 @@ void patch(const CallPtr& call) {
     c.warnings.clear();
     LOTSE_CHECK_OK(check_preconditions(c, metadata, current));
     LOTSE_CHECK_OK(take_object(c, &object, &old, {}));
+    track_fields(c, &object, &old);
     return object;
   };
   change(call, call->key(), true, std::move(how), [call](Result<ObjectPtr> r) {

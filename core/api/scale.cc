@@ -1,6 +1,8 @@
 // autoscaling/v1 Scale: the number of replicas of whatever has spec.replicas, seen and set alone.
+#include "core/api/apply.h"
 #include "core/api/body.h"
 #include "core/api/change.h"
+#include "core/api/managed_fields.h"
 #include "core/api/patch.h"
 #include "core/api/server_impl.h"
 #include "core/api/update_rules.h"
@@ -43,9 +45,32 @@ void set_scale(const CallPtr& call, std::function<Result<json::Value>(const json
     LOTSE_TRY(const int64_t replicas, replicas_of(wanted, current->header().name));
     json::Value object = old;
     object["spec"].set("replicas", replicas);
+    track_fields(c, &object, &old);
     return object;
   };
   change(call, call->key(), retry, std::move(set), [call](Result<ObjectPtr> r) {
+    if (!r.ok()) return call->fail(r.status());
+    call->give(200, scale_of(*r));
+  });
+}
+
+// The number is a field of the object itself, whoever applies it.
+void apply_scale(const CallPtr& call) {
+  static const schema::ResourceInfo& kind = *schema::find_kind("autoscaling/v1", "Scale");
+  auto applied = read_applied(*call, kind.api_version(), kind.kind, *kind.type);
+  if (!applied.ok()) return call->fail(applied.status());
+  const auto replicas = replicas_of(*applied, call->request.name);
+  if (!replicas.ok()) return call->fail(replicas.status());
+  json::Value part = json::Value::object();
+  if (std::as_const(*applied)["spec"].has("replicas")) part["spec"].set("replicas", *replicas);
+  auto how = [part, metadata = std::as_const(*applied)["metadata"]](Call& c, const ObjectPtr& current, const json::Value& old) -> Result<json::Value> {
+    LOTSE_CHECK_OK(check_preconditions(c, metadata, current));
+    LOTSE_TRY(json::Value object, apply_fields(c, part, &old));
+    LOTSE_CHECK_OK(take_object(c, &object, &old, {}));
+    keep_times_of_no_change(&object, old);
+    return object;
+  };
+  change(call, call->key(), true, std::move(how), [call](Result<ObjectPtr> r) {
     if (!r.ok()) return call->fail(r.status());
     call->give(200, scale_of(*r));
   });
@@ -64,6 +89,7 @@ void scale(const CallPtr& call) {
     const bool retry = std::as_const(*body)["metadata"]["resourceVersion"].str().empty();
     return set_scale(call, [body = *body](const json::Value&) -> Result<json::Value> { return body; }, retry);
   }
+  if (is_apply_patch(call->request)) return apply_scale(call);
   auto patch = read_patch(*call);
   if (!patch.ok()) return call->fail(patch.status());
   if (patch->kind == Patch::Kind::kStrategic) patch->kind = Patch::Kind::kMerge;  // Scale has no lists: both mean the same

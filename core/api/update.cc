@@ -2,6 +2,7 @@
 
 #include "core/api/body.h"
 #include "core/api/change.h"
+#include "core/api/managed_fields.h"
 #include "core/api/revision.h"
 #include "core/api/server_impl.h"
 #include "core/api/update_rules.h"
@@ -57,12 +58,16 @@ void update(const CallPtr& call) {
     c.warnings.clear();
     LOTSE_CHECK_OK(take_object(c, &object, &old, duplicates));
     LOTSE_CHECK_OK(check_preconditions(c, std::as_const(object)["metadata"], current));
+    track_fields(c, &object, &old);
     return object;
   };
   change(call, call->key(), unconditional, std::move(how), [call](Result<ObjectPtr> r) {
     if (r.ok()) return call->give(200, *r);
     const bool absent = r.status().reason == Reason::kNotFound;
-    if (absent && call->request.subresource.empty() && creates_on_update(call->stored())) return create(call);
+    if (absent && call->request.subresource.empty() && creates_on_update(call->stored())) {
+      if (auto s = may_create(*call); !s.ok()) return call->fail(std::move(s));
+      return create(call);
+    }
     call->fail(r.status());
   });
 }

@@ -2,6 +2,7 @@
 
 #include "core/base/ids.h"
 #include "core/control/apiserver_endpoint/apiserver_endpoint.h"
+#include "core/control/clusterrole_aggregation/clusterrole_aggregation.h"
 #include "core/control/deployment/deployment.h"
 #include "core/control/disruption/disruption.h"
 #include "core/control/endpoints/endpoints.h"
@@ -12,6 +13,7 @@
 #include "core/control/node_lifecycle/node_lifecycle.h"
 #include "core/control/pod_garbage_collector/pod_garbage_collector.h"
 #include "core/control/replicaset/replicaset.h"
+#include "core/control/resourcequota/resourcequota.h"
 #include "core/control/root_ca_certificate_publisher/root_ca_certificate_publisher.h"
 #include "core/control/serviceaccount/serviceaccount.h"
 #include "core/control/taint_eviction/taint_eviction.h"
@@ -43,6 +45,8 @@ std::vector<std::unique_ptr<Controller>> all_controllers(const Settings& s) {
   all.push_back(std::make_unique<NodeLifecycleController>(s.node_lifecycle));
   all.push_back(std::make_unique<TaintEvictionController>());
   all.push_back(std::make_unique<DisruptionController>());
+  all.push_back(std::make_unique<ClusterRoleAggregationController>());
+  all.push_back(std::make_unique<ResourceQuotaController>(s.resources));
   all.push_back(std::make_unique<PodGarbageCollector>(s.terminated_pods_max));
   all.push_back(std::make_unique<GarbageCollector>(s.resources));
   return all;

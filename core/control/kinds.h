@@ -30,5 +30,7 @@ inline constexpr Kind kLeases{"coordination.k8s.io", "v1", "leases", "Lease"};
 inline constexpr Kind kDeployments{"apps", "v1", "deployments", "Deployment"};
 inline constexpr Kind kReplicaSets{"apps", "v1", "replicasets", "ReplicaSet"};
 inline constexpr Kind kDisruptionBudgets{"policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"};
+inline constexpr Kind kResourceQuotas{"", "v1", "resourcequotas", "ResourceQuota"};
+inline constexpr Kind kClusterRoles{"rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole"};
 
 }  // namespace lotse::control

@@ -185,7 +185,36 @@ ObjectPtr Object::from_value(json::Value value, uint64_t revision) {
   return *object;
 }
 
+namespace {
+
+// The text without metadata.managedFields; empty if there are none.
+std::string without_managed_fields(std::string_view text) {
+  constexpr std::string_view kKey = "\"managedFields\":";
+  const std::string_view found = find_raw(text, "metadata.managedFields");
+  if (found.empty()) return {};
+  std::string_view before = text.substr(0, static_cast<size_t>(found.data() - text.data()) - kKey.size());
+  std::string_view after = text.substr(before.size() + kKey.size() + found.size());
+  if (after.front() == ',') {
+    after.remove_prefix(1);
+  } else if (before.back() == ',') {
+    before.remove_suffix(1);
+  }
+  std::string out;
+  out.reserve(before.size() + after.size());
+  return out.append(before).append(after);
+}
+
+}  // namespace
+
 json::Value Object::value() const {
+  const std::string less = without_managed_fields(bytes_.view());
+  auto value = json::parse(less.empty() ? bytes_.view() : std::string_view(less));
+  if (!value.ok()) return json::Value::object();
+  if (revision_) (*value)["metadata"].set(kVersionKey, std::to_string(revision_));
+  return *std::move(value);
+}
+
+json::Value Object::whole() const {
   auto value = json::parse(bytes_);
   if (!value.ok()) return json::Value::object();
   if (revision_) (*value)["metadata"].set(kVersionKey, std::to_string(revision_));

@@ -53,8 +53,10 @@ class Object {
   const Bytes& bytes() const { return bytes_; }
   const ObjectHeader& header() const { return header_; }
   uint64_t revision() const { return revision_; }
-  // Parsed anew at each call: keep it no longer than you need it. With resourceVersion set if there is a revision.
+  // Parsed anew at each call: keep it no longer than you need it. With resourceVersion set if there is a revision, and without
+  // metadata.managedFields, which are often as long as the rest and which nobody but core/api looks at.
   json::Value value() const;
+  json::Value whole() const;  // with them: for who writes the object back as it is, or shows it
   TextParts parts(std::string* scratch) const;  // as of with_revision
   std::string text() const;
 

@@ -61,6 +61,8 @@ int64_t rounded_up(Wide nanos, Wide unit) {
   return static_cast<int64_t>(v > kMax64 ? kMax64 : v < -kMax64 ? -kMax64 : v);
 }
 
+constexpr size_t kTextMax = 256;  // no quantity that is meant needs as many digits
+
 // Digits with an implied point, exact as long as they fit and saturating after.
 struct Digits {
   Wide value = 0;
@@ -101,6 +103,7 @@ Wide scaled(Digits d, int power, int shift) {
 }  // namespace
 
 Result<Quantity> Quantity::parse(std::string_view text) {
+  if (text.size() > kTextMax) return malformed(text.substr(0, 40));
   size_t i = 0;
   const bool negative = !text.empty() && text[0] == '-';
   if (!text.empty() && (text[0] == '-' || text[0] == '+')) ++i;

@@ -77,7 +77,7 @@ void keep_parts_of_pod(Operation operation, Value* object, const Value& old) {
       }
     }
   }
-  copy_member(&next["metadata"], std::as_const(*object)["metadata"], "resourceVersion");
+  for (std::string_view key : {"resourceVersion", "managedFields"}) copy_member(&next["metadata"], std::as_const(*object)["metadata"], key);
   *object = std::move(next);
 }
 

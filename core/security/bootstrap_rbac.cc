@@ -2,6 +2,7 @@
 // (plugin/pkg/auth/authorizer/rbac/bootstrappolicy). One line a rule, so that it reads as a table:
 //   role NAME          a ClusterRole          aggregate LABEL   it is gathered from roles with this label
 //   label NAME         a label of the role    r VERBS GROUPS RESOURCES [NAMES]      u VERBS URLS
+//   include NAME       an aggregated role begins with the rules that the controller would gather
 //   bind ROLE SUBJECT...                      a ClusterRoleBinding called like the role
 //   in NAMESPACE role NAME / bind ...         a Role and a RoleBinding
 // The group "core" is the empty one. Subjects: u:USER g:GROUP sa:NAMESPACE:NAME.
@@ -43,7 +44,8 @@ role system:auth-delegator
 r create authentication.k8s.io tokenreviews
 r create authorization.k8s.io subjectaccessreviews
 
-role view
+role system:aggregate-to-view
+label rbac.authorization.k8s.io/aggregate-to-view
 r get,list,watch core pods,pods/log,pods/status,services,services/status,endpoints,configmaps,serviceaccounts,events,namespaces,namespaces/status,bindings,limitranges,resourcequotas,resourcequotas/status,persistentvolumeclaims,persistentvolumeclaims/status,replicationcontrollers,replicationcontrollers/scale,replicationcontrollers/status
 r get,list,watch apps deployments,deployments/scale,deployments/status,replicasets,replicasets/scale,replicasets/status,controllerrevisions,daemonsets,daemonsets/status,statefulsets,statefulsets/scale,statefulsets/status
 r get,list,watch discovery.k8s.io endpointslices
@@ -51,10 +53,14 @@ r get,list,watch policy poddisruptionbudgets,poddisruptionbudgets/status
 r get,list,watch batch jobs,jobs/status,cronjobs,cronjobs/status
 r get,list,watch autoscaling horizontalpodautoscalers,horizontalpodautoscalers/status
 r get,list,watch networking.k8s.io ingresses,ingresses/status,networkpolicies
-label rbac.authorization.k8s.io/aggregate-to-edit
 
-role edit
-include view
+role view
+label rbac.authorization.k8s.io/aggregate-to-edit
+aggregate rbac.authorization.k8s.io/aggregate-to-view
+include system:aggregate-to-view
+
+role system:aggregate-to-edit
+label rbac.authorization.k8s.io/aggregate-to-edit
 r get,list,watch core secrets,pods/attach,pods/exec,pods/portforward,pods/proxy,services/proxy
 r create,delete,deletecollection,patch,update core pods,pods/attach,pods/exec,pods/portforward,pods/proxy,services,services/proxy,configmaps,secrets,serviceaccounts,endpoints,events,persistentvolumeclaims,replicationcontrollers,replicationcontrollers/scale
 r create core pods/eviction,serviceaccounts/token
@@ -65,12 +71,22 @@ r create,delete,deletecollection,patch,update batch jobs,cronjobs
 r create,delete,deletecollection,patch,update autoscaling horizontalpodautoscalers
 r create,delete,deletecollection,patch,update networking.k8s.io ingresses,networkpolicies
 r create,delete,deletecollection,get,list,patch,update,watch coordination.k8s.io leases
-label rbac.authorization.k8s.io/aggregate-to-admin
 
-role admin
-include edit
+role edit
+label rbac.authorization.k8s.io/aggregate-to-admin
+aggregate rbac.authorization.k8s.io/aggregate-to-edit
+include system:aggregate-to-edit
+include view
+
+role system:aggregate-to-admin
+label rbac.authorization.k8s.io/aggregate-to-admin
 r create authorization.k8s.io localsubjectaccessreviews
 r create,delete,deletecollection,get,list,patch,update,watch rbac.authorization.k8s.io roles,rolebindings
+
+role admin
+aggregate rbac.authorization.k8s.io/aggregate-to-admin
+include edit
+include system:aggregate-to-admin
 
 role system:node
 r create,get,list,watch core nodes
@@ -179,6 +195,11 @@ role system:controller:apiserver-endpoint-controller
 r create,get,list,watch,update,patch core services,endpoints
 r create,get,list,watch,update,patch,delete discovery.k8s.io endpointslices
 
+role system:controller:resourcequota-controller
+r list,watch * *
+r update core resourcequotas/status
+r create,patch,update core,events.k8s.io events
+
 role system:controller:clusterrole-aggregation-controller
 r escalate,get,list,patch,update,watch rbac.authorization.k8s.io clusterroles
 
@@ -259,10 +280,15 @@ std::vector<json::Value> bootstrap_rbac() {
       out[current]["metadata"]["labels"][name] = "true";
     } else if (word == "include") {
       words >> name;
-      json::Value rules = json::Value::array();
+      json::Value rules;
       for (const auto& role : out)
         if (role["metadata"]["name"].str() == name && role["kind"].str() == "ClusterRole") rules = role["rules"];
-      out[current]["rules"] = rules;
+      for (const auto& rule : rules.items()) out[current]["rules"].push(rule);
+    } else if (word == "aggregate") {
+      words >> name;
+      json::Value selector;
+      selector["matchLabels"].set(name, "true");
+      out[current]["aggregationRule"]["clusterRoleSelectors"].push(std::move(selector));
     } else if (word == "bind") {
       words >> name;
       out.push_back(binding(ns, name, words));

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What operators and pods do with the API: a pod that asks the API with its own token, cordon and drain, taints, and kubectl's
 explain, describe, edit, label, annotate, patch, auth can-i."""
+import json
 import os
 
 from cluster import expect, wait_until
@@ -81,6 +82,61 @@ def kubectl_words(c, k):
     expect(k("get", "pods", "web", "-o", "wide").split()[0] == "NAME", "a table")
     expect(k.try_("get", "pod", "none").stderr.startswith("Error from server (NotFound)"), "NotFound")
     k("delete", "pod", "web", "--grace-period=0", "--force")
+
+
+def managers(k, what):
+    shown = k("get", *what, "-o", "json", *(["--show-managed-fields"] if "--show-managed-fields" in k("get", "--help") else []))
+    return {(m["manager"], m["operation"]): m for m in json.loads(shown)["metadata"].get("managedFields", [])}
+
+
+@step
+@each_kubectl
+def server_side_apply(c, k):
+    things = configmap("things", colour="red", size="big")
+    apply = ("apply", "--server-side", "-f", "-")
+    k(*apply, input=json.dumps(things))
+    owned = managers(k, ["configmap", "things"])
+    expect(owned[("kubectl", "Apply")]["fieldsV1"] == {"f:data": {"f:colour": {}, "f:size": {}}}, "kubectl owns what it has applied: %s" % owned)
+    k("patch", "configmap", "things", "-p", '{"data":{"colour":"blue"}}')
+    expect(("kubectl-patch", "Update") in managers(k, ["configmap", "things"]) or ("kubectl", "Update") in managers(k, ["configmap", "things"]), "a patch is tracked")
+    refused = k.try_(*apply, "--field-manager=ci", input=json.dumps(things))
+    expect(refused.returncode != 0 and "conflict with" in refused.stderr and ".data.colour" in refused.stderr, "a conflict is told: " + refused.stderr)
+    k(*apply, "--field-manager=ci", "--force-conflicts", input=json.dumps(things))
+    expect(k.json("get", "configmap", "things")["data"]["colour"] == "red", "and taken by force")
+    k(*apply, "--field-manager=ci", input=json.dumps(configmap("things", colour="red")))
+    expect(k.json("get", "configmap", "things")["data"].get("size") == "big", "what kubectl still owns stays")
+    k(*apply, "--force-conflicts", input=json.dumps(configmap("things", colour="red")))
+    expect(k.json("get", "configmap", "things")["data"] == {"colour": "red"}, "what nobody applies any more goes")
+    differs = k.try_("diff", "--server-side", "--force-conflicts", "-f", "-", input=json.dumps(configmap("things", colour="green")))
+    expect(differs.returncode == 1 and "green" in differs.stdout, "diff: %s%s" % (differs.stdout, differs.stderr))
+    # From client-side apply to server-side apply and back.
+    web = deployment("web", container(SERVE), 0)
+    k.apply(web)
+    web["spec"]["minReadySeconds"] = 3
+    k(*apply, input=json.dumps(web))
+    expect(k.json("get", "deployment", "web")["spec"]["minReadySeconds"] == 3, "server-side apply takes over from client-side")
+    web["spec"]["minReadySeconds"] = 4
+    k.apply(web)
+    k("scale", "deployment", "web", "--replicas=1")
+    expect(any(m.get("subresource") == "scale" for m in managers(k, ["deployment", "web"]).values()), "scale is tracked apart")
+
+
+@step
+def limits_and_quotas(c, k):
+    k.apply({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "limits"},
+             "spec": {"limits": [{"type": "Container", "default": {"cpu": "200m"}, "defaultRequest": {"cpu": "100m"}, "max": {"cpu": "500m"}}]}})
+    k("create", "quota", "few", "--hard=pods=2,requests.cpu=250m,configmaps=3")
+    wait_until("the quota is counted", lambda: "used" in k.json("get", "resourcequota", "few").get("status", {}))
+    k.apply(pod("one", script("sleep 1000")))
+    expect(k.json("get", "pod", "one")["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "100m"}, "a container gets the default request")
+    large = script("sleep 1000", resources={"requests": {"cpu": "300m"}, "limits": {"cpu": "400m"}})
+    refused = k.try_("create", "-f", "-", input=json.dumps(pod("large", large)))
+    expect('exceeded quota: few, requested: requests.cpu=300m, used: requests.cpu=100m, limited: requests.cpu=250m' in refused.stderr, refused.stderr)
+    huge = script("sleep 1000", resources={"requests": {"cpu": "300m"}, "limits": {"cpu": "1"}})
+    refused = k.try_("create", "-f", "-", input=json.dumps(pod("huge", huge)))
+    expect("maximum cpu usage per Container is 500m, but limit is 1" in refused.stderr, refused.stderr)
+    k("delete", "pod", "one", "--grace-period=0", "--force")
+    wait_until("what has gone is given back", lambda: k.json("get", "resourcequota", "few")["status"]["used"]["requests.cpu"] == "0")
 
 
 if __name__ == "__main__":

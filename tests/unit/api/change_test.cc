@@ -58,7 +58,7 @@ TEST_CASE_METHOD(ServerFixture, "Patches of all three kinds") {
   CHECK(patch("pods", "default", "p", R"({"op":"test"})", "json").status == 400);
   CHECK(patch("pods", "default", "p", R"({"metadata":{"name":"q"}})").status == 400);
   CHECK(patch("pods", "default", "p", R"({"metadata":{"resourceVersion":"1"}})").status == 409);
-  CHECK(patch("pods", "default", "p", "{}", "apply").status == 415);
+  CHECK(patch("pods", "default", "p", "{}", "other").status == 415);
   CHECK(patch("pods", "default", "no", "{}").status == 404);
 }
 

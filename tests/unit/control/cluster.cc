@@ -13,7 +13,8 @@ store::ResourceName resource_of(const json::Value& object) {
   static const std::map<std::string_view, Kind> kKinds = [] {
     std::map<std::string_view, Kind> all;
     for (const Kind& k : {kNamespaces, kNodes, kPods, kServices, kEndpoints, kConfigMaps, kServiceAccounts,
-                          kEndpointSlices, kLeases, kDeployments, kReplicaSets, kDisruptionBudgets, kEvents})
+                          kEndpointSlices, kLeases, kDeployments, kReplicaSets, kDisruptionBudgets, kEvents,
+                          kResourceQuotas, kClusterRoles})
       all.emplace(k.kind, k);
     return all;
   }();
