@@ -142,9 +142,12 @@ with Daemon(BIN_DIR, {"plugins.runtime.hollow": {"nodes": 3}}) as daemon:
     for step in (rollouts, unschedulable, preemption, taints, orphans, namespace_with_content):
         begin = time.monotonic()
         step(api)
-        assert not forbidden(api), (step.__name__, forbidden(api))
+        refused = forbidden(api)
+        if step is namespace_with_content:  # whoever is quick enough to replace a pod of a namespace that ends is refused by its admission
+            refused = {what: n for what, n in refused.items() if not re.match('verb="create",resource="(pods|events)",subresource=""', what)}
+        assert not refused, (step.__name__, refused)
         print(f"ok   {step.__name__.replace('_', ' ')}: nothing forbidden ({time.monotonic() - begin:.1f} s)")
-    said = [line for line in daemon.log_text().splitlines() if re.search("forbidden|403", line, re.I)]
+    said = [line for line in daemon.log_text().splitlines() if re.search("forbidden|403", line, re.I) and "is being terminated" not in line]
     assert not said, said
     members = [b["metadata"]["name"] for b in api.get("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings")["items"] for s in b.get("subjects", []) if s["name"] == "system:masters"]
     assert members == ["cluster-admin"], members
