@@ -17,28 +17,26 @@ class ExecStream : public sdk::Producer, public ExecTaker {
       : Producer(engine.executor()), engine_(engine), request_(std::move(request)), make_(std::move(make)) {}
 
   // ExecTaker; on the reactor
-  bool has_room() override { return credit() > 0; }
-  void output(uint32_t channel, std::string_view data) override { send(channel, data); }
+  bool has_room() override { return held_.empty() && credit() > 0; }
+  void output(uint32_t channel, std::string_view data) override {
+    if (!held_.empty() || !send(channel, data)) held_.emplace_back(channel, data);
+  }
   void input_taken(size_t bytes) override { consumed(bytes); }
   void ended(ExecEnd exit_code) override {
-    if (exit_code.ok()) {
-      end(*exit_code ? Msg::map({{"exit_code", **exit_code}}) : Msg::map());
-    } else {
-      fail(exit_code.failure().code, exit_code.failure().message);
-    }
-    engine_.remove(this);
+    end_.emplace(std::move(exit_code));
+    if (held_.empty()) finish();
   }
 
  protected:
   void on_open() override {
     on_reactor([self = shared()] {
       self->process_ = self->make_(self->request_, std::weak_ptr<ExecTaker>(self));
-      self->engine_.add(self, [self] { self->process_->kill(); });
+      self->engine_.add(self, [self] { self->kill(); });
       self->process_->start(Reactor::now_ns() + kStartTimeoutNs);
     });
   }
   void on_credit() override {
-    on_reactor([self = shared()] { self->process_->room_again(); });
+    on_reactor([self = shared()] { self->room_again(); });
   }
   bool on_write(uint32_t channel, std::string_view data) override {
     if (channel != LOTSE_STDIN || !request_.in) return false;
@@ -65,17 +63,41 @@ class ExecStream : public sdk::Producer, public ExecTaker {
     return false;
   }
   void on_cancel() override {
-    on_reactor([self = shared()] { self->process_->kill(); });
+    on_reactor([self = shared()] { self->kill(); });
   }
 
  private:
+  void room_again() {
+    while (!held_.empty() && send(held_.front().first, held_.front().second)) held_.pop_front();
+    if (!held_.empty()) return;
+    end_ ? finish() : process_->room_again();
+  }
+  void kill() {
+    held_.clear();
+    end_ ? finish() : process_->kill();
+  }
+  void finish() {
+    if (std::exchange(finished_, true)) return;
+    if (end_->ok()) {
+      end(**end_ ? Msg::map({{"exit_code", ***end_}}) : Msg::map());
+    } else {
+      fail(end_->failure().code, end_->failure().message);
+    }
+    engine_.remove(this);
+  }
+
   std::shared_ptr<ExecStream> shared() { return std::static_pointer_cast<ExecStream>(shared_from_this()); }
   void on_reactor(std::function<void()> fn) { engine_.reactor.post(std::move(fn)); }
 
   EngineCore& engine_;
   const ExecRequest request_;
   const MakeExec make_;
-  std::shared_ptr<ExecSession> process_;  // the reactor's
+  // The reactor's. What was read at once may be several outputs, of which the first takes all credit: the others are held, and so is
+  // the end behind them.
+  std::shared_ptr<ExecSession> process_;
+  std::deque<std::pair<uint32_t, std::string>> held_;
+  std::optional<ExecEnd> end_;
+  bool finished_ = false;
 };
 
 // Keeps the first of what the process writes.

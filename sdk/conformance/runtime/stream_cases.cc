@@ -95,7 +95,10 @@ void exec_credit(RuntimeBed& bed) {
   require(came > 0 && came <= 1000 + (128 << 10), "with a credit of 1000, " + std::to_string(came) + " bytes came");
   require(!stream.ended(), "it ended before all had been taken");
   stream.grant(kMuch);
-  require(stream.end().ok() && stream.output(LOTSE_STDOUT).size() == 1'000'000, "a slow reader lost something");
+  const auto end = stream.end();
+  came = stream.output(LOTSE_STDOUT).size();
+  require(end.ok(), "a slow reader got no good end: " + end.text);
+  require(came == 1'000'000, "of 1000000 bytes a slow reader got " + std::to_string(came));
 }
 
 void exec_cancel(RuntimeBed& bed) {
