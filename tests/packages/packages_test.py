@@ -91,6 +91,19 @@ class Tree:
     def ready(self):
         return self.kubectl("get", "nodes", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}", check=False).strip() == "True"
 
+    def processes(self):
+        """The command lines of what belongs to Lotse in there."""
+        inside, found = os.readlink("/proc/%s/ns/pid" % self.leader), []
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/cmdline" % entry) as f:
+                    line = f.read().replace("\0", " ")
+                if os.readlink("/proc/%s/ns/pid" % entry) == inside and ("/var/lib/lotse" in line or "/usr/bin/lotsed" in line):
+                    found.append(line)
+            except OSError:
+                pass
+        return found
+
     def sleeper(self):
         """The container's process: (pid, when it was started) as the machine sees it."""
         for entry in os.listdir("/proc"):
@@ -112,7 +125,7 @@ class Tree:
         try:
             self.nspawn.wait(30)
         except subprocess.TimeoutExpired:
-            self.nspawn.terminate()
+            os.kill(int(self.leader or self.nspawn.pid), signal.SIGKILL)
             self.nspawn.wait(15)
 
 
@@ -216,7 +229,7 @@ def removal(work, tree):
     """removal ends containers and keeps data, which a new installation takes up; purge takes all of it"""
     tree.do("dpkg", "-r", "lotse-runtime-containerd", "lotse-proxy-iptables", "lotse")
     wait_until("the container has ended", lambda: not tree.sleeper(), 20)
-    wait_until("no process of it is left", lambda: not tree.sh("pgrep -f 'lotse|containerd' || true").strip(), 20)
+    wait_until("no process of it is left", lambda: not tree.processes(), 20)
     assert tree.do("ls", "/var/lib/lotse/admin.kubeconfig")
     assert "KUBE" not in tree.sh("iptables-save 2>/dev/null") and "LOTSE" not in tree.sh("iptables-save 2>/dev/null")
     tree.sh("dpkg -i /root/lotse_*.deb /root/lotse-*.deb")
@@ -224,7 +237,7 @@ def removal(work, tree):
     tree.do("dpkg", "-P", "lotse-runtime-containerd", "lotse-proxy-iptables", "lotse")
     for path in ("/var/lib/lotse", "/etc/lotse", "/usr/lib/lotse", "/usr/share/lotse"):
         assert not os.path.exists(tree.path + path), path + " is left"
-    wait_until("no process of it is left", lambda: not tree.sh("pgrep -f 'lotse|containerd' || true").strip(), 20)
+    wait_until("no process of it is left", lambda: not tree.processes(), 20)
 
 
 def main():
