@@ -52,6 +52,13 @@ void Supervisor::stop() {
   answer_waiters(Failure{LOTSE_CANCELLED, "the plugin is being stopped"});
 }
 
+Co<Done> Supervisor::ready(int64_t deadline_ns) {
+  Callback<Verdict> up([&](auto done) { when_ready(deadline_ns, std::move(done)); });
+  Verdict verdict = co_await up;
+  if (!verdict.ok()) verdict.failure().raise();
+  co_return Done{};
+}
+
 void Supervisor::when_ready(int64_t deadline_ns, std::function<void(Verdict)> done) {
   if (stopped_ || ready_ || !managed_) {
     Verdict verdict = stopped_ ? Verdict(Failure{LOTSE_CANCELLED, "the plugin is being stopped"}) : Verdict(Done{});

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "lotse/host.hpp"
+#include "plugins/container_engine/co.h"
 #include "plugins/container_engine/outcome.h"
 #include "plugins/container_engine/reactor.h"
 
@@ -42,6 +43,7 @@ class Supervisor {
   // Calls done once the daemon works, or with a failure at the deadline or at stop(); never from within. With an
   // external daemon that is at once: whether it answers the call will tell.
   void when_ready(int64_t deadline_ns, std::function<void(Verdict)> done);
+  Co<Done> ready(int64_t deadline_ns);  // the same for a step: returns then, or throws
 
  private:
   struct Waiter {

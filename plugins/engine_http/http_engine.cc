@@ -23,6 +23,15 @@ Co<Done> HttpEngine::update(ContainerFacts, Resources, int64_t) {
   throw sdk::Failure(LOTSE_UNSUPPORTED, "this runtime cannot change limits while a container runs");
 }
 
+void HttpEngine::ping(std::function<void(bool)> done) {
+  constexpr int64_t kPatienceNs = 5'000'000'000;
+  auto status = std::make_shared<int>(0);
+  HttpHandler handler;
+  handler.on_head = [status](int code, bool) { *status = code; };
+  handler.on_end = [status, done = std::move(done)](const Verdict& verdict) { done(verdict.ok() && *status == 200); };
+  api.start(api.request("GET", "/_ping"), std::move(handler), Reactor::now_ns() + kPatienceNs);
+}
+
 Co<HttpAnswer> HttpEngine::call(const char* method, std::string path, int64_t deadline_ns) {
   return api.call(api.request(method, path), deadline_ns);
 }

@@ -43,6 +43,9 @@ class HttpEngine : public EngineCore {
   // Where dialect->update says that the engine cannot.
   virtual Co<Done> update(ContainerFacts facts, Resources resources, int64_t deadline_ns);
 
+  // Whether it answers at all, within five seconds: for its Supervisor.
+  void ping(std::function<void(bool)> done);
+
   // ---- steps ----
   Co<HttpAnswer> call(const char* method, std::string path, int64_t deadline_ns);
   Co<HttpAnswer> call(const char* method, std::string path, Msg body, int64_t deadline_ns);

@@ -59,10 +59,7 @@ Daemon Engine::daemon() {
 }
 
 Co<Done> Engine::ready(int64_t deadline_ns) {
-  Callback<Verdict> up([&](auto done) { supervisor.when_ready(deadline_ns, std::move(done)); });
-  Verdict verdict = co_await up;
-  if (!verdict.ok()) verdict.failure().raise();
-  co_return Done{};
+  return supervisor.ready(deadline_ns);
 }
 
 Co<Done> Engine::install_cni(std::string directory, int64_t deadline_ns) {

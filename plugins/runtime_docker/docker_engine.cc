@@ -9,9 +9,6 @@
 namespace lotse::runtime_docker {
 namespace {
 
-constexpr int64_t kMs = 1'000'000;
-constexpr int64_t kAskNs = 5000 * kMs;
-
 bool listens(const std::string& socket) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -78,21 +75,12 @@ Daemon DockerEngine::docker_daemon() {
     unlink((own_.engine.run_dir + "/dockerd.own.pid").c_str());
     return std::vector<std::string>{own_.dockerd, "--config-file", config};
   };
-  out.ask = [this](std::function<void(bool)> done) {
-    auto status = std::make_shared<int>(0);
-    HttpHandler handler;
-    handler.on_head = [status](int code, bool) { *status = code; };
-    handler.on_end = [status, done](const Verdict& verdict) { done(verdict.ok() && *status == 200); };
-    api.start(api.request("GET", "/_ping"), std::move(handler), Reactor::now_ns() + kAskNs);
-  };
+  out.ask = [this](std::function<void(bool)> done) { ping(std::move(done)); };
   return out;
 }
 
 Co<Done> DockerEngine::ready(int64_t deadline_ns) {
-  Callback<Verdict> up([&](auto done) { dockerd_.when_ready(deadline_ns, std::move(done)); });
-  Verdict verdict = co_await up;
-  if (!verdict.ok()) verdict.failure().raise();
-  co_return Done{};
+  return dockerd_.ready(deadline_ns);
 }
 
 Co<Msg> DockerEngine::about(int64_t deadline_ns) {

@@ -6,11 +6,6 @@
 #include "plugins/container_engine/process_file.h"
 
 namespace lotse::runtime_podman {
-namespace {
-
-constexpr int64_t kAskNs = 5'000'000'000;
-
-}  // namespace
 
 PodmanEngine::PodmanEngine(const sdk::Host& h, Settings s)
     : HttpEngine(h, s.engine, std::make_unique<PodmanDialect>()),
@@ -42,21 +37,12 @@ Daemon PodmanEngine::service() {
     }
     return service_command(own_, abilities);
   };
-  out.ask = [this](std::function<void(bool)> done) {
-    auto status = std::make_shared<int>(0);
-    HttpHandler handler;
-    handler.on_head = [status](int code, bool) { *status = code; };
-    handler.on_end = [status, done](const Verdict& verdict) { done(verdict.ok() && *status == 200); };
-    api.start(api.request("GET", "/_ping"), std::move(handler), Reactor::now_ns() + kAskNs);
-  };
+  out.ask = [this](std::function<void(bool)> done) { ping(std::move(done)); };
   return out;
 }
 
 Co<Done> PodmanEngine::ready(int64_t deadline_ns) {
-  Callback<Verdict> up([&](auto done) { service_.when_ready(deadline_ns, std::move(done)); });
-  Verdict verdict = co_await up;
-  if (!verdict.ok()) verdict.failure().raise();
-  co_return Done{};
+  return service_.ready(deadline_ns);
 }
 
 Co<Msg> PodmanEngine::about(int64_t deadline_ns) {
