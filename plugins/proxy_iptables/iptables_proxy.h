@@ -4,6 +4,7 @@
 
 #include "lotse/proxy.hpp"
 #include "plugins/proxy_iptables/kernel.h"
+#include "plugins/service_table/service_table.h"
 
 namespace lotse::proxy_iptables {
 
@@ -19,14 +20,11 @@ class IptablesProxy : public sdk::Proxy {
  private:
   RulesById rules(const std::set<std::string>& ids, Family family) const;
   void resync_all();
-  void forget_connections(const std::map<std::string, Service>& before, const std::set<std::string>& ids);
   sdk::Msg problems() const;
 
   std::string variant_;
   bool localnet_;
-  Facts facts_;
-  std::map<std::string, Service> services_;
-  std::map<std::string, Problem> problems_;
+  ServiceTable table_;
   std::map<Family, Kernel> kernels_;
   bool in_doubt_ = true;  // the kernel may not hold what we think: write everything next time
 };

@@ -1,16 +1,7 @@
 #include "plugins/proxy_iptables/kernel.h"
 
-#include <sstream>
-
-#include "lotse/error.hpp"
-#include "plugins/proxy_iptables/program.h"
-
 namespace lotse::proxy_iptables {
 namespace {
-
-constexpr std::chrono::seconds kPatience{60};
-
-bool ours(const std::string& chain) { return chain.starts_with(kPrefix); }
 
 // The shared chains of a table, and a Service's lines in each.
 std::vector<std::pair<std::string, const std::set<std::string>*>> shared(const std::string& table, const ServiceRules& r) {
@@ -24,20 +15,6 @@ void append(std::string& out, const std::string& chain, const std::string& rule)
 std::string last_word(const std::string& line) { return line.substr(line.rfind(' ') + 1); }
 
 }  // namespace
-
-Found parse_save(const std::string& text) {
-  Found found;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(":")) {
-      std::string chain = line.substr(1, line.find(' ') - 1);
-      if (ours(chain)) found.chains.insert(std::move(chain));
-    } else if (line.starts_with("-A ") && !ours(line.substr(3)) && line.find(std::string("-j ") + kPrefix) != line.npos) {
-      found.jumps.insert(line);
-    }
-  }
-  return found;
-}
 
 std::string full_text(const std::string& table, const RulesById& rules, Family family, const Found& found) {
   const auto fixed = table == "nat" ? fixed_nat_chains() : fixed_filter_chains(family);
@@ -100,41 +77,16 @@ std::string change_text(const std::string& table, const RulesById& before, const
   return "*" + table + "\n" + heads + deletions + rules + additions + removals + "COMMIT\n";
 }
 
-std::string removal_text(const std::string& table, const Found& found) {
-  if (found.chains.empty() && found.jumps.empty()) return {};
-  std::string out = "*" + table + "\n";
-  for (const auto& chain : found.chains) begin_chain(out, chain);
-  for (const auto& line : found.jumps) out += "-D" + line.substr(2) + "\n";
-  for (const auto& chain : found.chains) out += "-X " + chain + "\n";
-  return out + "COMMIT\n";
-}
-
-std::string Kernel::program(const char* what) const {
-  return std::string(family_ == Family::kIPv4 ? "iptables" : "ip6tables") + (variant_.empty() ? "" : "-" + variant_) + "-" + what;
-}
-
-Found Kernel::look(const std::string& table) {
-  auto result = run_program({program("save"), "-t", table}, "", kPatience);
-  if (result.exit_code != 0) throw sdk::Failure(LOTSE_UNAVAILABLE, program("save") + " failed: " + result.err);
-  return parse_save(result.out);
-}
-
-void Kernel::restore(const std::string& text) {
-  if (text.empty()) return;
-  auto result = run_program({program("restore"), "--noflush", "--wait", "10"}, text, kPatience);
-  if (result.exit_code != 0) throw sdk::Failure(LOTSE_UNAVAILABLE, program("restore") + " refused the rules: " + result.err);
-}
-
 void Kernel::resync(RulesById rules) {
   std::string text;
-  for (const char* table : {"nat", "filter"}) text += full_text(table, rules, family_, look(table));
+  for (const char* table : {"nat", "filter"}) text += full_text(table, rules, family_, parse_save(iptables_.save(table), kPrefix));
   rules_.clear();
-  restore(text);
+  iptables_.restore(text);
   rules_ = std::move(rules);
 }
 
 void Kernel::change(RulesById rules, const std::set<std::string>& ids) {
-  restore(change_text("nat", rules_, rules, ids) + change_text("filter", rules_, rules, ids));
+  iptables_.restore(change_text("nat", rules_, rules, ids) + change_text("filter", rules_, rules, ids));
   for (const auto& id : ids) {
     auto it = rules.find(id);
     if (it == rules.end()) rules_.erase(id);
@@ -144,9 +96,9 @@ void Kernel::change(RulesById rules, const std::set<std::string>& ids) {
 
 void Kernel::remove_all() {
   std::string text;
-  for (const char* table : {"nat", "filter"}) text += removal_text(table, look(table));
+  for (const char* table : {"nat", "filter"}) text += removal_text(table, parse_save(iptables_.save(table), kPrefix));
   rules_.clear();
-  restore(text);
+  iptables_.restore(text);
 }
 
 }  // namespace lotse::proxy_iptables

@@ -7,26 +7,19 @@
 #include <vector>
 
 #include "plugins/proxy_iptables/rules.h"
+#include "plugins/service_table/iptables_program.h"
 
 namespace lotse::proxy_iptables {
 
 using RulesById = std::map<std::string, ServiceRules>;
 
-// What is in the kernel's tables that begins with our prefix, read from iptables-save.
-struct Found {
-  std::set<std::string> chains;               // LOTSE-...
-  std::set<std::string> jumps;                // "-A PREROUTING ... -j LOTSE-SERVICES", whole lines
-};
-Found parse_save(const std::string& text);
-
 std::string full_text(const std::string& table, const RulesById& rules, Family family, const Found& found);
 // From what is there to what is wanted, for these ids only. Empty: nothing to do in this table.
 std::string change_text(const std::string& table, const RulesById& before, const RulesById& after, const std::set<std::string>& ids);
-std::string removal_text(const std::string& table, const Found& found);
 
 class Kernel {
  public:
-  Kernel(Family family, std::string variant) : family_(family), variant_(std::move(variant)) {}
+  Kernel(Family family, std::string variant) : family_(family), iptables_(family, std::move(variant)) {}
   // [worker] They throw sdk::Failure with iptables' own words.
   void resync(RulesById rules);
   void change(RulesById rules, const std::set<std::string>& ids);  // rules: of these ids only
@@ -34,11 +27,8 @@ class Kernel {
   const RulesById& rules() const { return rules_; }
 
  private:
-  void restore(const std::string& text);
-  Found look(const std::string& table);
-  std::string program(const char* what) const;
   Family family_;
-  std::string variant_;  // "", "nft" or "legacy"
+  IptablesProgram iptables_;
   RulesById rules_;
 };
 

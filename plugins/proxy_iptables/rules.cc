@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "plugins/service_table/endpoint_choice.h"
+
 namespace lotse::proxy_iptables {
 namespace {
 
@@ -14,21 +16,6 @@ std::string destination(const Service& s, const std::string& ip, Family family) 
 }
 
 std::string node_port(const Service& s) { return "-p " + s.protocol + " -m " + s.protocol + " --dport " + std::to_string(s.node_port); }
-
-// Ready endpoints; if there is none, those that still serve while they end (KEP-1669).
-std::vector<const Endpoint*> usable(const Service& s, Family family, bool local_only) {
-  std::vector<const Endpoint*> ready, ending;
-  for (const auto& e : s.endpoints) {
-    if (!is_address(e.ip, family) || (local_only && !e.local)) continue;
-    if (e.ready) ready.push_back(&e);
-    else if (e.serving && e.terminating) ending.push_back(&e);
-  }
-  return ready.empty() ? ending : ready;
-}
-
-std::string at(const Endpoint& e, Family family) {
-  return (family == Family::kIPv6 ? "[" + e.ip + "]" : e.ip) + ":" + std::to_string(e.port);
-}
 
 // Spreads over the endpoints: those with a remembered client first, then by chance, each as likely as the others.
 void spread(const Service& s, const std::vector<const Endpoint*>& endpoints, Family family, const std::string& chain, ServiceRules* out) {

@@ -13,9 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "plugins/proxy_iptables/table.h"
+#include "plugins/service_table/table.h"
 
 namespace lotse::proxy_iptables {
+using namespace service_table;
 
 using Lines = std::vector<std::string>;
 

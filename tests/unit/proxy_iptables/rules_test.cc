@@ -130,7 +130,7 @@ TEST_CASE("a change writes only what differs") {
 TEST_CASE("a resync takes out stale chains and keeps what is not ours") {
   const Found found = parse_save(
       "*nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n:LOTSE-SERVICES - [0:0]\n:LOTSE-SVC-OLD - [0:0]\n"
-      "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n-A PREROUTING -j LOTSE-SERVICES\nCOMMIT\n");
+      "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n-A PREROUTING -j LOTSE-SERVICES\nCOMMIT\n", kPrefix);
   CHECK(found.chains == std::set<std::string>{"LOTSE-SERVICES", "LOTSE-SVC-OLD"});
   const std::string text = full_text("nat", {}, Family::kIPv4, found);
   CHECK(has(text, "-X LOTSE-SVC-OLD"));
@@ -141,18 +141,4 @@ TEST_CASE("a resync takes out stale chains and keeps what is not ours") {
   const std::string removal = removal_text("nat", found);
   CHECK(has(removal, "-D PREROUTING -j LOTSE-SERVICES"));
   CHECK_FALSE(has(removal, "DOCKER"));
-}
-
-TEST_CASE("what is no address, port or name never becomes a rule") {
-  Service s;
-  Problem p;
-  using lotse::sdk::Msg;
-  auto entry = [](Msg id, Msg ip, Msg port) { return Msg::map({{"id", id}, {"protocol", "TCP"}, {"cluster_ips", Msg::array({ip})}, {"port", port}}); };
-  CHECK_FALSE(parse_service(entry("a/b:c\n-F", "10.0.0.1", 80), &s, &p));
-  CHECK_FALSE(parse_service(entry("a/b:c", "10.0.0.1", 70000), &s, &p));
-  CHECK(p.message == "a port is out of range");
-  CHECK(parse_service(entry("a/b:c", "10.0.0.1 -j ACCEPT", 80), &s, &p));
-  CHECK(s.cluster_ips.empty());
-  CHECK_FALSE(is_network("10.0.0.0/33", Family::kIPv4));
-  CHECK_FALSE(is_network("10.0.0.0/-1", Family::kIPv4));
 }

@@ -1,10 +1,10 @@
-#include "plugins/proxy_iptables/table.h"
+#include "plugins/service_table/table.h"
 
 #include <arpa/inet.h>
 
 #include <algorithm>
 
-namespace lotse::proxy_iptables {
+namespace lotse::service_table {
 namespace {
 
 bool any_address(const std::string& text) { return is_address(text, Family::kIPv4) || is_address(text, Family::kIPv6); }
@@ -79,4 +79,4 @@ Facts parse_facts(const sdk::Msg& table) {
   return {table["pod_cidrs"].as_strings(), table["cluster_cidrs"].as_strings(), table["node_port_addresses"].as_strings()};
 }
 
-}  // namespace lotse::proxy_iptables
+}  // namespace lotse::service_table

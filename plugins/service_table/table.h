@@ -7,7 +7,7 @@
 
 #include "lotse/msgpack.hpp"
 
-namespace lotse::proxy_iptables {
+namespace lotse::service_table {
 
 enum class Family : uint8_t { kIPv4, kIPv6 };
 
@@ -41,4 +41,4 @@ std::vector<std::string> of_family(const std::vector<std::string>& texts, Family
 bool parse_service(const sdk::Msg& msg, Service* service, Problem* problem);
 Facts parse_facts(const sdk::Msg& table);
 
-}  // namespace lotse::proxy_iptables
+}  // namespace lotse::service_table

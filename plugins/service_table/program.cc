@@ -1,4 +1,4 @@
-#include "plugins/proxy_iptables/program.h"
+#include "plugins/service_table/program.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 
 extern char** environ;
 
-namespace lotse::proxy_iptables {
+namespace lotse::service_table {
 namespace {
 
 constexpr size_t kOutMax = 64 << 20, kErrMax = 16 << 10;
@@ -92,4 +92,4 @@ ProgramResult run_program(const std::vector<std::string>& argv, const std::strin
   return result;
 }
 
-}  // namespace lotse::proxy_iptables
+}  // namespace lotse::service_table

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace lotse::proxy_iptables {
+namespace lotse::service_table {
 
 struct ProgramResult {
   int exit_code = -1;  // -1: it could not be started, was killed, or did not end in time
@@ -12,4 +12,4 @@ struct ProgramResult {
 };
 ProgramResult run_program(const std::vector<std::string>& argv, const std::string& input, std::chrono::nanoseconds timeout);
 
-}  // namespace lotse::proxy_iptables
+}  // namespace lotse::service_table
