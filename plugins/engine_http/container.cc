@@ -45,6 +45,7 @@ Co<Msg> container_start_step(HttpEngine& engine, Msg request, int64_t deadline) 
   if (facts.state != State::created) co_return Msg::map();
   co_await engine.before_start(facts, deadline);
   co_await engine.call("POST", "/containers/" + id + "/start", deadline);
+  co_await engine.after_start(id, deadline);
   co_return Msg::map();
 }
 

@@ -19,6 +19,10 @@ Co<Done> HttpEngine::before_start(ContainerFacts, int64_t) {
   co_return Done{};
 }
 
+Co<Done> HttpEngine::after_start(std::string, int64_t) {
+  co_return Done{};
+}
+
 Co<Done> HttpEngine::update(ContainerFacts, Resources, int64_t) {
   throw sdk::Failure(LOTSE_UNSUPPORTED, "this runtime cannot change limits while a container runs");
 }

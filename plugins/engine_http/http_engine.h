@@ -33,6 +33,7 @@ class HttpEngine : public EngineCore {
   // The engine tells of itself: version, cgroup_driver, root. Throws where it does not answer.
   virtual Co<Msg> about(int64_t deadline_ns) = 0;
   virtual Co<Done> before_start(ContainerFacts facts, int64_t deadline_ns);
+  virtual Co<Done> after_start(std::string id, int64_t deadline_ns);
   // A container was found after a start, or has been started.
   virtual void log_begins(const ContainerFacts&) {}
   // All that it has written is in its log once this has returned; it has exited.

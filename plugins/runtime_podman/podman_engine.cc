@@ -10,7 +10,8 @@ namespace lotse::runtime_podman {
 PodmanEngine::PodmanEngine(const sdk::Host& h, Settings s)
     : HttpEngine(h, s.engine, std::make_unique<PodmanDialect>()),
       own_(std::move(s)),
-      service_(host, reactor, own_.managed, service()) {
+      service_(host, reactor, own_.managed, service()),
+      oom_(reactor, [this](const std::string& id) { note_oom(id); }) {
   reactor.start();
   reactor.post([this] {
     service_.start();
@@ -51,6 +52,13 @@ Co<Msg> PodmanEngine::about(int64_t deadline_ns) {
   co_return Msg::map({{"version", info["version"]["Version"].text()},
                       {"cgroup_driver", info["host"]["cgroupManager"].text()},
                       {"root", info["store"]["graphRoot"].text()}});
+}
+
+// With version 1 of cgroups Podman does not notice that a container ran out of memory.
+Co<Done> PodmanEngine::after_start(std::string id, int64_t deadline_ns) {
+  auto facts = co_await inspect(id, deadline_ns);
+  if (facts.ok()) oom_.begin(id, facts->pid);
+  co_return Done{};
 }
 
 // conmon takes orders from a FIFO of its container; 2 is "open the log anew". Who does not listen has ended.
