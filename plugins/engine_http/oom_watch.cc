@@ -5,6 +5,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <array>
 #include <sstream>
 
 #include "plugins/container_engine/process_file.h"
@@ -63,12 +64,18 @@ void OomWatch::ready(const std::string& id) {
   auto it = entries_.find(id);
   if (it == entries_.end()) return;
   Entry& entry = it->second;
-  std::array<char, 4096> buffer;
-  while (read(entry.event, buffer.data(), buffer.size()) > 0) continue;
-  // Version 1 tells the removal of the cgroup in the same way.
+  if (entry.unified) {
+    std::array<char, 4096> buffer;
+    while (read(entry.event, buffer.data(), buffer.size()) > 0) continue;
+    if (has_oom_kill(entry.directory + "/memory.events")) noticed_(id);
+    return;
+  }
+  // Version 1 counts the end of the cgroup as one more.
+  uint64_t count = 0;
+  if (read(entry.event, &count, sizeof count) != sizeof count) return;
   bool there = access((entry.directory + "/memory.oom_control").c_str(), F_OK) == 0;
-  if (entry.unified ? has_oom_kill(entry.directory + "/memory.events") : there) noticed_(id);
-  if (!entry.unified && !there) end(id);
+  if (count > (there ? 0u : 1u)) noticed_(id);
+  if (!there) end(id);
 }
 
 }  // namespace lotse::engine_http

@@ -55,7 +55,7 @@ class Docker:
 
 
 class Podman:
-    known_to_fail = ["oom"]
+    known_to_fail = []
     own_processes = ("conmon",)  # one stays on for some seconds after an exec, in a cgroup of its own
     name = "podman"
     daemons = ["podman"]
