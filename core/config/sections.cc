@@ -97,7 +97,7 @@ std::vector<Section> make_sections() {
        "Which plugin fills each slot.",
        {key("transport", kStrings, "[\"rest\"]", "How clients reach the API."),
         key("state", kString, "lmdb", "Where a master keeps the cluster's objects."),
-        key("scheduler", kStrings, "[\"default\"]", "Which policies a master offers to pods."),
+        key("scheduler", kStrings, "[\"default\"]", "Policies, of which a pod's schedulerName chooses one by its name; the first is default-scheduler as well."),
         key("runtime", kString, "containerd", "What runs containers on a worker."),
         key("proxy", kString, "iptables", "What makes Services reachable on a worker.")}},
       {"api",

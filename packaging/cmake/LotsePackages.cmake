@@ -2,7 +2,7 @@
 # each other plugin with just what that one needs, and `lotse-sdk`. packaging/build makes them all.
 include_guard()
 include(GNUInstallDirs)
-set(base_plugins transport_rest state_lmdb state_memory scheduler_default runtime_hollow proxy_none)
+set(base_plugins scheduler_spread transport_rest state_lmdb state_memory scheduler_default runtime_hollow proxy_none)
 # What a plugin needs beside the libraries that it links: commands that it runs.
 set(deb_needs_runtime_containerd "containerd, runc, containernetworking-plugins")
 set(deb_needs_proxy_iptables "iptables, conntrack")

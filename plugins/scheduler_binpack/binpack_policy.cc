@@ -18,6 +18,7 @@ scheduling::Profile binpack_profile() {
               {3, Normalise::kReversed, preferred_taints},
               {2, Normalise::kByMax, preferred_node_affinity}};
   p.owner_spread = false;
+  p.claim = "fullest";
   return p;
 }
 

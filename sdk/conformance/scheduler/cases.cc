@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "driver.h"
+#include "rule.h"
 
 namespace lotse::check::scheduler {
 namespace {
@@ -191,6 +192,34 @@ std::string preempts_least(const MakeScheduler& make) {
   return "";
 }
 
+// Plain pods, one after the other, each given to one of the nodes that the rule puts first.
+std::string as_claimed(const MakeScheduler& make) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Driver d(make());
+    const std::string rule = d.claim();
+    if (rule.empty()) return "";
+    if (!knows_rule(rule)) return "the policy claims a rule that nobody knows: " + rule;
+    Dice dice(seed);
+    for (int i = 0; i < 9; ++i) d.set(plain(random_node(dice, i)));
+    for (int number = 0; number < 40; ++number) {
+      if (dice.one_in(8)) d.set(plain(random_node(dice, static_cast<int>(dice.roll(11)))));
+      if (dice.one_in(3) && !d.cluster.pods.empty())
+        d.remove_pod(d.cluster.pods[dice.roll(d.cluster.pods.size())].id());
+      ModelPod p = plain(random_pod(dice, number), rule);
+      const std::vector<std::string> first = first_by(rule, d.cluster, p);
+      Answer a = d.schedule({p}, seed)[0];
+      if (a.kind != Answer::Kind::kAssign) continue;
+      if (std::find(first.begin(), first.end(), a.node) == first.end())
+        return "seed " + std::to_string(seed) + ": " + p.name + " was given to " + a.node + ", but by the rule '" + rule +
+               "' " + (first.empty() ? "nowhere" : first[0]) + " comes first";
+      p.node = a.node;
+      p.terminating = dice.one_in(8);
+      d.set(p);
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 const std::vector<SchedulerCase>& scheduler_cases() {
@@ -203,6 +232,7 @@ const std::vector<SchedulerCase>& scheduler_cases() {
       {"no-nodes", "without nodes pods are refused", no_nodes},
       {"named-node", "spec.nodeName is obeyed", named_node},
       {"reserved", "room kept for a nominated pod is its own", reserved_room},
+      {"claim", "among fit nodes a policy that claims a rule chooses as the rule says", as_claimed},
       {"preempts-least", "preemption breaks no disruption budget without need", preempts_least},
   };
   return kCases;

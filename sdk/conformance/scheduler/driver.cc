@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lotse/abi/scheduler_claim.h"
+
 namespace lotse::check::scheduler {
 namespace {
 std::string text(lotse_bytes b) {
@@ -21,6 +23,12 @@ void take_reasons(Answer* a, const lotse_sched_reason* reasons, size_t count) {
   for (size_t i = 0; i < count; ++i) a->reasons[text(reasons[i].node)].push_back(text(reasons[i].reason));
 }
 }  // namespace
+
+std::string Driver::claim() const {
+  const lotse_instance& base = scheduler_->base;
+  const void* found = base.extension ? base.extension(base.self, LOTSE_SCHEDULER_CLAIM) : nullptr;
+  return found ? static_cast<const lotse_scheduler_claim*>(found)->rule : "";
+}
 
 void Driver::set(const ModelNode& node) {
   std::erase_if(cluster.nodes, [&](auto& n) { return n.name == node.name; });

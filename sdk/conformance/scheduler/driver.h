@@ -31,6 +31,7 @@ class Driver {
   // Assigned pods are put into the model.
   std::vector<Answer> schedule(const std::vector<ModelPod>& pods, uint64_t seed);
   ModelCluster cluster;
+  std::string claim() const;  // the rule that the policy says it chooses by; empty: it says none
 
  private:
   const lotse_scheduler* scheduler_;

@@ -73,7 +73,7 @@ def components(**changed):
 
 
 def one_line_changed():
-    for changed in ({}, {"state": "memory"}, {"scheduler": ["binpack"]}, {"scheduler": ["default", "binpack"]}, {"proxy": "iptables"}):
+    for changed in ({}, {"state": "memory"}, {"scheduler": ["binpack"]}, {"scheduler": ["spread"]}, {"proxy": "iptables"}):
         with cluster.Daemon(BIN_DIR, components(**changed)) as daemon:
             took = daemon.start()
             deploys_with_kubectl(daemon)
@@ -82,15 +82,18 @@ def one_line_changed():
             assert code == 0 and seconds < 5, (code, seconds)
 
 
-def both_schedulers_by_name():
-    with cluster.Daemon(BIN_DIR, components(scheduler=["default", "binpack"])) as daemon:
+def schedulers_by_name():
+    with cluster.Daemon(BIN_DIR, components(scheduler=["spread", "binpack", "default"])) as daemon:
         daemon.start()
         api = daemon.api
-        for name in ("default-scheduler", "binpack"):
+        names = ("default-scheduler", "spread", "binpack", "default")
+        for name in names + ("nobody",):
             api.post(cluster.DEPLOYMENTS, cluster.deployment(name, 2, schedulerName=name))
-        for name in ("default-scheduler", "binpack"):
+        for name in names:
             cluster.until(name, lambda: cluster.available(api, name, 2))
-        print("ok   each scheduler binds the pods that ask for it by name")
+        pods = [p for p in api.get("/api/v1/namespaces/default/pods")["items"] if p["spec"]["schedulerName"] == "nobody"]
+        assert len(pods) == 2 and all(p["status"]["phase"] == "Pending" and not p["spec"].get("nodeName") for p in pods), pods
+        print("ok   each scheduler binds the pods that ask for it by name; who asks for none that there is stays Pending")
 
 
 def zmq_beside_rest_and_alone():
@@ -126,6 +129,6 @@ def a_name_that_no_plugin_has():
 
 cluster.own_network()
 one_line_changed()
-both_schedulers_by_name()
+schedulers_by_name()
 zmq_beside_rest_and_alone()
 a_name_that_no_plugin_has()

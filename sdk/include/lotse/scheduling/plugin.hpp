@@ -2,6 +2,7 @@
 //
 // PolicyPlugin: a Policy as the instance of a scheduler plugin. Derive it, hand it a profile, and it is whole.
 #pragma once
+#include "lotse/abi/scheduler_claim.h"
 #include "lotse/scheduler.hpp"
 #include "lotse/scheduling/policy.hpp"
 
@@ -9,7 +10,11 @@ namespace lotse::scheduling {
 
 class PolicyPlugin : public sdk::Scheduler {
  public:
-  PolicyPlugin(const sdk::Host& host, Profile profile) : sdk::Scheduler(host), policy_(std::move(profile)) {}
+  PolicyPlugin(const sdk::Host& host, Profile profile)
+      : sdk::Scheduler(host), claim_{sizeof claim_, 0, profile.claim}, policy_(std::move(profile)) {}
+  const void* extension(std::string_view id) override {
+    return id == LOTSE_SCHEDULER_CLAIM && claim_.rule ? &claim_ : nullptr;
+  }
   void node_set(const lotse_sched_node& node) override { policy_.node_set(node); }
   void node_remove(std::string_view name) override { policy_.node_remove(bytes(name)); }
   void pod_set(const lotse_sched_pod& pod) override { policy_.pod_set(pod); }
@@ -31,6 +36,7 @@ class PolicyPlugin : public sdk::Scheduler {
     static_cast<sdk::Answers*>(ctx)->preempt(pod, view(node), {victims, victims + victim_count},
                                              {reasons, reasons + count});
   }
+  lotse_scheduler_claim claim_;
   Policy policy_;
 };
 

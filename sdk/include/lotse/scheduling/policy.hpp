@@ -12,6 +12,7 @@
 #pragma once
 #include <optional>
 
+#include "lotse/scheduling/even.hpp"
 #include "lotse/scheduling/preemption.hpp"
 
 namespace lotse::scheduling {
@@ -24,6 +25,7 @@ inline Profile default_profile() {
               {1, Normalise::kNone, image_locality},
               {3, Normalise::kReversed, preferred_taints},
               {2, Normalise::kByMax, preferred_node_affinity}};
+  p.claim = "balanced";
   return p;
 }
 
@@ -127,6 +129,8 @@ class Policy {
     std::optional<AffinityScore> affinity;
     if (profile_.affinity_weight) affinity.emplace(snapshot_, shape);
     if (affinity && !affinity->empty()) affinity->compute(fit_);
+    std::optional<EvenScore> even;
+    if (profile_.even_weight) even.emplace(snapshot_, shape, fit_);
     const bool by_spread = spread && !spread->empty(), by_affinity = affinity && !affinity->empty();
 
     size_t best = SIZE_MAX;
@@ -138,6 +142,7 @@ class Policy {
       for (size_t n = 0; n < normalised_.size(); ++n)
         score += normalised_[n].weight * normal(verdicts[slot].raw[n], most[n], n);
       if (by_spread) score += profile_.spread_weight * spread->at(slot);
+      if (even) score += profile_.even_weight * even->at(slot);
       if (by_affinity) score += profile_.affinity_weight * affinity->at(slot);
       if (best == SIZE_MAX || score > best_score) {
         best = slot, best_score = score, ties = 1;

@@ -22,6 +22,8 @@ struct Profile {
   int64_t affinity_weight = 2;  // 0: not scored
   bool owner_spread = true;     // spread pods without constraints of their own by their owner
   bool preemption = true;
+  int64_t even_weight = 0;      // 0: not scored; EvenScore gives 0 to kEvenMax
+  const char* claim = nullptr;  // the rule of abi/scheduler_claim.h that the policy can be held to
 };
 
 struct NodeVerdict {
