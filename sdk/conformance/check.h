@@ -37,6 +37,7 @@ struct Case {
   std::string sentence;  // what must be true
   std::function<void(const Subject&)> run;
   int seconds_max = 60;
+  std::function<void()> before;  // in the case's process, before it has any thread but the first
 };
 std::vector<Case>& cases();
 

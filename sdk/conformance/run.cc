@@ -62,6 +62,7 @@ std::string run_apart(const std::function<void()>& fn, int seconds_max, int& wai
 
 void run_here(const Options& options, const Case& c, const std::string& directory) {
   try {
+    if (c.before) c.before();
     Subject subject;
     CheckHost host(directory, options.verbose);
     subject.host = &host;

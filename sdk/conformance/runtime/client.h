@@ -5,27 +5,14 @@
 #include <mutex>
 #include <string>
 
-#include "lotse/abi/runtime.h"
-#include "lotse/msgpack.hpp"
+#include "sdk/conformance/call.h"
 
 namespace lotse::conformance {
 
-using sdk::Msg;
-
-// A case ends with the first thing that is wrong.
-struct Wrong {
-  std::string what;
-};
-void require(bool holds, const std::string& otherwise);
-
-struct Answer {
-  int32_t code = LOTSE_OK;
-  std::string text;  // the sentence, if code is not LOTSE_OK
-  Msg value;
-  bool ok() const { return code == LOTSE_OK; }
-};
-
-Answer call(const lotse_runtime* runtime, lotse_message_fn function, std::string_view request, int64_t timeout_ns = 0);
+inline Answer call(const lotse_runtime* runtime, lotse_message_fn function, std::string_view request,
+                   int64_t timeout_ns = 0) {
+  return call(runtime->base.self, function, request, timeout_ns);
+}
 
 // The opener's side of a stream.
 class Stream {
