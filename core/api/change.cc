@@ -2,6 +2,7 @@
 
 #include "core/api/admission.h"
 #include "core/api/body.h"
+#include "core/api/fence.h"
 #include "core/api/output.h"
 #include "core/api/quota.h"
 #include "core/api/server_impl.h"
@@ -160,7 +161,7 @@ Status validate_object(Call& call, const json::Value& object, const json::Value*
 }
 
 void commit(const CallPtr& call, store::Write write, Stored done) {
-  if (!call->dry_run) return call->server.store().commit(std::move(write), std::move(done));
+  if (!call->dry_run) return call->server.store().commit(fenced(call->request, std::move(write)), of_leader(call->request, std::move(done)));
   // As the store would answer, without a change.
   const auto current = call->server.store().get(write.key);
   const store::Key& key = write.key;

@@ -30,6 +30,8 @@ struct Request {
   Bytes body;
   security::Peer peer;
   SteadyTime deadline{};  // zero: the server's own
+  // Of the leader's own requests: the revision of the fence (fence.h), a guard of every commit that the request makes. 0: none.
+  uint64_t fence = 0;
   std::string_view option(std::string_view name) const;  // "" if absent
   bool has_option(std::string_view name) const;
   std::vector<std::string_view> option_values(std::string_view name) const;

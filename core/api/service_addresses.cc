@@ -3,6 +3,7 @@
 #include <random>
 
 #include "core/api/body.h"
+#include "core/api/fence.h"
 #include "core/api/service_plan.h"
 #include "core/base/log.h"
 
@@ -66,11 +67,11 @@ struct AddressRun : std::enable_shared_from_this<AddressRun> {
     write.key = key;
     write.object = reservation(key, *service);
     write.expected = 0;
-    all.store().commit(std::move(write), [self = shared_from_this(), key](Result<store::Committed> r) {
+    all.store().commit(fenced(call->request, std::move(write)), of_leader(call->request, [self = shared_from_this(), key](Result<store::Committed> r) {
       if (r.ok()) return self->took(key, r->revision);
       if (r.status().reason == Reason::kAlreadyExists) return self->refused(self->plan.wishes[self->next], key.name);
       self->fail(r.status());
-    });
+    }));
   }
 
   // A given value, or one at random from above those that people like to ask for; when that is full, from all.

@@ -22,7 +22,7 @@ Status status(const Base& base, Master* master, Worker* worker, bool as_json, Co
     json::Value addresses = json::Value::array();
     for (const auto& address : master->addresses()) addresses.push(address);
     v["master"] = json::Value::object({{"clusterID", master->store().cluster_id()}, {"revision", master->store().revision()}, {"addresses", addresses},
-                                       {"connectedNodes", static_cast<int64_t>(master->connected_nodes().size())}, {"kubeconfig", master->kubeconfig_file()}});
+                                       {"connectedNodes", static_cast<int64_t>(master->connected_nodes().size())}, {"kubeconfig", master->kubeconfig_file()}, {"leads", master->leads()}});
   }
   if (worker) v["worker"] = json::Value::object({{"connected", worker->connected()}, {"runtime", worker->runtime()}});
   if (as_json) return reply.out(json::write_pretty(v) + "\n"), Status();
@@ -30,7 +30,7 @@ Status status(const Base& base, Master* master, Worker* worker, bool as_json, Co
   if (master) {
     const auto& m = v["master"];
     text += "master: cluster " + std::string(m["clusterID"].str()) + " at revision " + std::to_string(master->store().revision()) + ", " +
-            std::to_string(m["connectedNodes"].integer()) + " node(s) connected\n";
+            std::to_string(m["connectedNodes"].integer()) + " node(s) connected" + (master->leads() ? "" : ", another master leads") + "\n";
     for (const auto& address : m["addresses"].items()) text += "  API by " + std::string(address.str()) + "\n";
     text += "  kubeconfig " + master->kubeconfig_file() + "\n";
   }

@@ -4,14 +4,13 @@
 
 #include "core/api/transport_host.h"
 #include "core/base/file.h"
+#include "core/base/ids.h"
 #include "core/base/log.h"
 #include "core/base/run_on.h"
-#include "core/control/all.h"
-#include "core/control/runner.h"
 #include "core/daemon/kubeconfig.h"
+#include "core/daemon/leadership.h"
 #include "core/daemon/lease_keeper.h"
 #include "core/daemon/tls_material.h"
-#include "core/sched/scheduler.h"
 
 namespace lotse::daemon {
 namespace {
@@ -29,9 +28,8 @@ class RunningMaster : public Master {
   // From the outside in: nobody may ask any more, then nothing is under way, then nobody is there. Requests that are in the server hold
   // it, the store and the bus: each of these goes only when the loop has worked off what was posted about them.
   ~RunningMaster() override {
+    if (leadership_) leadership_->end();
     run_on(base_.loop, [&] {
-      if (scheduler_) scheduler_->stop();
-      if (runner_) runner_->stop();
       if (leases_) leases_->end();
       if (tls_) tls_->end();
     });
@@ -43,13 +41,8 @@ class RunningMaster : public Master {
     bus_.reset();
     if (store_ && !store_->close(kDrainMax)) log::warn("daemon.commits_lost", "the store did not answer all changes in time");
     settle();
-    run_on(base_.loop, [&] {
-      runner_.reset();
-      scheduler_.reset();
-      leases_.reset();
-    });
-    policy_thread_.reset();
-    policies_.clear();
+    run_on(base_.loop, [&] { leases_.reset(); });
+    leadership_.reset();
     transport_host_.reset();
     registry_.reset();
     run_on(base_.loop, [&] { server_.reset(); });
@@ -95,6 +88,7 @@ class RunningMaster : public Master {
   std::vector<std::string> connected_nodes() const override { return bus_->nodes(); }
   bus::MasterAddress bus_address() const override { return {{"tcp://" + base_.node_address + ":" + port_of(bus_->endpoint())}, bus_keys_.public_z85}; }
   store::Store& store() override { return *store_; }
+  bool leads() const override { return leadership_ && leadership_->leads(); }
 
  private:
   // What is posted may post once more: an answer, and what its receiver does about it.
@@ -168,24 +162,8 @@ class RunningMaster : public Master {
     settings.api_port = static_cast<uint16_t>(std::atoi(port_of(cluster_.api_address).c_str()));
     settings.ca_pem = cluster_.ca_pem;
     settings.resources = control::schema_resources();
-    // The first policy is the default one; each serves pods that ask for it by its name as well.
-    std::vector<sched::PolicySlot> slots;
-    for (const auto& name : base_.config.components.scheduler) {
-      LOTSE_TRY(auto policy, base_.plugins.create_scheduler(base_.host, base_.config, name));
-      sched::PolicySlot slot;
-      if (policies_.empty()) slot.scheduler_names.emplace_back("default-scheduler");
-      slot.scheduler_names.push_back(name);
-      slot.policy = policy->c();
-      slots.push_back(std::move(slot));
-      policies_.push_back(std::move(policy));
-    }
-    policy_thread_ = std::make_unique<LoopThread>("sched");
-    return run_on(base_.loop, [&]() -> Status {
-      runner_ = std::make_unique<control::Runner>(*store_, *server_, base_.loop, control::all_controllers(settings));
-      LOTSE_CHECK_OK(runner_->start());
-      scheduler_ = std::make_unique<sched::Scheduler>(*store_, *server_, base_.loop, policy_thread_->loop(), std::move(slots));
-      return scheduler_->start();
-    });
+    leadership_ = std::make_unique<Leadership>(base_, *store_, *server_, std::move(settings), base_.config.daemon.node_name + "_" + sha256_hex(bus_keys_.public_z85).substr(0, 16));
+    return leadership_->start();
   }
 
   void drain(const plugin::TransportPlugin& transport) {
@@ -210,10 +188,7 @@ class RunningMaster : public Master {
   std::string rest_address_;
   std::shared_ptr<bus::Registry> registry_;
   std::unique_ptr<bus::Master> bus_;
-  std::unique_ptr<control::Runner> runner_;
-  std::vector<std::unique_ptr<plugin::SchedulerPlugin>> policies_;
-  std::unique_ptr<LoopThread> policy_thread_;
-  std::unique_ptr<sched::Scheduler> scheduler_;
+  std::unique_ptr<Leadership> leadership_;
 };
 
 }  // namespace

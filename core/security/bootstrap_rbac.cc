@@ -210,6 +210,11 @@ in kube-system role extension-apiserver-authentication-reader
 r get,list,watch core configmaps extension-apiserver-authentication
 in kube-system bind extension-apiserver-authentication-reader u:system:kube-scheduler
 
+in kube-system role lotse:master
+r create coordination.k8s.io leases
+r get,update coordination.k8s.io leases
+in kube-system bind lotse:master sa:kube-system:lotse-master-controller
+
 in kube-public role system:controller:bootstrap-signer
 r get,list,watch core configmaps
 )";

@@ -100,7 +100,7 @@ Result<BackendInfo> Backend::info() const {
   lotse_error error = fresh_error();
   if (const int32_t code = state_->info(self(), &info, &error); code != LOTSE_OK) return from_error(code, error);
   info.identity[sizeof(info.identity) - 1] = '\0';
-  return BackendInfo{info.fast_reads != 0, info.revision, info.compacted, info.identity};
+  return BackendInfo{info.fast_reads != 0, info.shared != 0, info.revision, info.compacted, info.identity};
 }
 
 Result<BackendRangeResult> Backend::range(const BackendRange& range, const std::function<bool(const BackendEntry&)>& fn) const {

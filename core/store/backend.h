@@ -18,7 +18,7 @@ namespace lotse::store {
 Status backend_status(int32_t code, std::string_view message);
 
 struct BackendInfo {
-  bool fast_reads = false;
+  bool fast_reads = false, shared = false;
   uint64_t revision = 0, compacted = 0;
   std::string identity;
 };

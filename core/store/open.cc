@@ -93,6 +93,7 @@ Status StoreImpl::load() {
   }
   LOTSE_TRY(const auto info, backend_.info());
   fast_reads_ = info.fast_reads;
+  shared_ = info.shared;
   offset_ = record.offset;
   compacted_ = info.compacted + record.offset;
   index_.clear();

@@ -143,6 +143,8 @@ class Store {
   virtual Result<std::unique_ptr<Cursor>> watch(const WatchQuery& query, std::function<void()> wake) = 0;
   virtual uint64_t revision() const = 0;   // current, outward
   virtual std::string cluster_id() const = 0;
+  // Whether other masters may write to the same backend. If not, this process is the only one for as long as it has the store open.
+  virtual bool shared() const = 0;
   // [worker] Forgets what is older than this outward revision.
   virtual Status compact(uint64_t revision) = 0;
   // [worker] Whole backups; restore raises the offset so that every client lists again.

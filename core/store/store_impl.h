@@ -46,6 +46,7 @@ class StoreImpl : public Store, public Source {
   Result<std::unique_ptr<Cursor>> watch(const WatchQuery& query, std::function<void()> wake) override;
   uint64_t revision() const override { return ring_.revision(); }
   std::string cluster_id() const override;
+  bool shared() const override { return shared_; }
   Status compact(uint64_t revision) override;
   Status backup(int fd) override;
   Status restore(int fd) override;
@@ -107,7 +108,7 @@ class StoreImpl : public Store, public Source {
   const Options options_;
   std::atomic<uint64_t> offset_{0};
   std::atomic<uint64_t> compacted_{0};  // outward: the lowest revision that can be read
-  bool fast_reads_ = false;
+  bool fast_reads_ = false, shared_ = false;
   mutable std::mutex record_mutex_;
   ClusterRecord record_;
   uint64_t record_revision_ = 0;

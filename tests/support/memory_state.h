@@ -35,6 +35,7 @@ class MemoryState {
     state_.info = [](void* self, lotse_state_info* info, lotse_error*) -> int32_t {
       std::lock_guard lock(me(self).mutex_);
       info->fast_reads = 1;
+      info->shared = me(self).shared ? 1 : 0;
       info->revision = me(self).revision_;
       info->compacted = me(self).compacted_;
       return LOTSE_OK;
@@ -75,6 +76,7 @@ class MemoryState {
   std::atomic<int32_t> fail_with{LOTSE_OK};
   std::atomic<bool> fail_but_do{false};
   std::atomic<int> compactions{0}, batches{0};
+  bool shared = false;  // before a store opens it: as etcd is
 
   // While held, no watch gives anything; outcomes come.
   void hold_events() {

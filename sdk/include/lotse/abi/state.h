@@ -99,7 +99,7 @@ typedef struct lotse_state_info {
   uint64_t bytes_limit;
   char identity[64];   /* NUL-terminated; the same for as long as it is the same store */
   uint32_t ephemeral;  /* non-zero: what is stored ends with the instance (a store in memory) */
-  uint32_t reserved;
+  uint32_t shared;     /* non-zero: other processes may write to the same store at the same time (several masters) */
 } lotse_state_info;
 
 typedef struct lotse_state {
