@@ -22,11 +22,14 @@ function(lotse_plugin kind name)
     VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
 
-# lotse_plugin_check(TARGET [CONFIG FILE]): the target `check` runs the conformance suite of its kind on the plugin; FILE holds
-# the lines of its own table of lotse.toml.
+# lotse_plugin_check(TARGET [CONFIG FILE] [PLUGIN FILE]): the target `check` runs the conformance suite of its kind on the plugin;
+# CONFIG holds the lines of its own table of lotse.toml. PLUGIN: where the target makes it, if it is none of lotse_plugin's.
 function(lotse_plugin_check plugin)
-  cmake_parse_arguments(A "" "CONFIG" "" ${ARGN})
-  set(command ${LOTSE_PLUGIN_CHECK} $<TARGET_FILE:${plugin}>)
+  cmake_parse_arguments(A "" "CONFIG;PLUGIN" "" ${ARGN})
+  if(NOT A_PLUGIN)
+    set(A_PLUGIN $<TARGET_FILE:${plugin}>)
+  endif()
+  set(command ${LOTSE_PLUGIN_CHECK} ${A_PLUGIN})
   if(A_CONFIG)
     list(APPEND command --config ${CMAKE_CURRENT_SOURCE_DIR}/${A_CONFIG})
   endif()
@@ -37,12 +40,12 @@ function(lotse_plugin_check plugin)
   add_dependencies(check check_${plugin})
 endfunction()
 
-# lotse_plugin_package(TARGET SUMMARY TEXT [FILE FILE]): the target `package` makes a deb and an rpm with the plugin where lotsed
-# looks for it. FILE: the plugin, where no target of CMake makes it. A macro, as CPack reads the caller's variables.
+# lotse_plugin_package(TARGET SUMMARY TEXT [PLUGIN FILE]): the target `package` makes a deb and an rpm with the plugin where lotsed
+# looks for it. A macro, as CPack reads the caller's variables.
 macro(lotse_plugin_package plugin)
-  cmake_parse_arguments(A "" "SUMMARY;FILE" "" ${ARGN})
-  if(A_FILE)
-    install(PROGRAMS ${A_FILE} DESTINATION lib/lotse/plugins)
+  cmake_parse_arguments(A "" "SUMMARY;PLUGIN" "" ${ARGN})
+  if(A_PLUGIN)
+    install(PROGRAMS ${A_PLUGIN} DESTINATION lib/lotse/plugins)
   else()
     install(TARGETS ${plugin} LIBRARY DESTINATION lib/lotse/plugins)
   endif()
