@@ -10,7 +10,7 @@ class NoneProxy : public sdk::Proxy {
   NoneProxy(const sdk::Host& host, const sdk::Config&) : Proxy(host) {}
   static std::vector<lotse_key> keys() { return {}; }
   void info(const sdk::Msg&, sdk::Call call) override {
-    call.done(sdk::Msg::map({{"mode", "none"}, {"families", sdk::Msg::strings({"IPv4", "IPv6"})}}));
+    call.done(sdk::Msg::map({{"mode", "none"}, {"families", sdk::Msg::array()}}));
   }
   void resync(const sdk::Msg&, sdk::Call call) override { call.done(sdk::Msg::map()); }
   void apply(const sdk::Msg&, sdk::Call call) override { call.done(sdk::Msg::map()); }

@@ -87,6 +87,7 @@ struct ProxyCase {
   const char* says;
   bool slow;  // runs directly only
   void (*run)(ProxyBed& bed);
+  bool needs_traffic = true;  // left out where the plugin names no family: such a mode sends none
 };
 std::vector<ProxyCase> address_cases();
 std::vector<ProxyCase> policy_cases();

@@ -144,13 +144,28 @@ void flushed(ProxyBed& bed) {
 void names_itself(ProxyBed& bed) {
   const Msg info = bed.info();
   require(!info["mode"].as_text().empty(), "info names no mode");
-  require(!info["families"].items().empty(), "info names no family");
+  require(info["families"].is_array(), "info does not say which families it serves");
+  for (const Msg& family : info["families"].items()) {
+    require(family.as_text() == "IPv4" || family.as_text() == "IPv6", "info names a family that is none: " + family.str());
+  }
+}
+
+// Of every mode, also of one that keeps its hands off the kernel.
+void answers(ProxyBed& bed) {
+  TestService one{.endpoints = {bed.at("one")}}, other{.id = "default/other:", .cluster_ips = {"10.96.0.21"}};
+  bed.resync({one});
+  bed.apply({other}, {one.id});
+  bed.apply({}, {one.id, "default/never:was"});
+  bed.resync({});
+  bed.remove_all();
+  bed.remove_all();
 }
 
 }  // namespace
 
 std::vector<ProxyCase> neighbour_cases() {
-  return {{"info", "the plugin names its mode and families", false, names_itself},
+  return {{"info", "the plugin names its mode and families", false, names_itself, false},
+          {"answers", "tables, changes and removals are answered, also when there is nothing to do", false, answers, false},
           {"remove.nothing-left", "remove_all leaves the kernel as it was, also twice", false, nothing_left},
           {"remove.others", "so it does for what another instance has put in", false, removes_for_others},
           {"foreign.untouched", "rules, sets and links of others stay as they are", false, foreign_untouched},

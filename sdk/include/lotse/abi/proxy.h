@@ -31,7 +31,7 @@ extern "C" {
 
 typedef struct lotse_proxy {
   lotse_instance base;
-  /* {} -> {mode "iptables", families ["IPv4", "IPv6"], [features] [str]} */
+  /* {} -> {mode "iptables", families ["IPv4", "IPv6"], [features] [str]}; families: whose traffic it sends, none if it sends none */
   lotse_message_fn info;
   /* table -> {[problems] [{id, reason, message}]}: make the kernel match exactly this */
   lotse_message_fn resync;

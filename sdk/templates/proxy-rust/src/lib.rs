@@ -202,7 +202,7 @@ fn answer(this: *mut c_void, request: Bytes, call: *const Call, work: impl FnOnc
 
 extern "C" fn info(_: *mut c_void, _: Bytes, call: *const Call) {
     let call = unsafe { &*call };
-    (call.done)(call.ctx, OK, bytes(b"\x82\xa4mode\xa5tally\xa8families\x92\xa4IPv4\xa4IPv6"));
+    (call.done)(call.ctx, OK, bytes(b"\x82\xa4mode\xa5tally\xa8families\x90"));
 }
 extern "C" fn resync(this: *mut c_void, request: Bytes, call: *const Call) {
     answer(this, request, call, Tally::resync);
