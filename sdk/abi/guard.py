@@ -8,7 +8,8 @@
 
 The record has a line for every struct (its size), member (offset, size and type, as the compiler mangles it, so that the
 names of parameters do not count), enumerator and macro. What a release may do within a major version: add structs,
-enumerators and macros, and add members at the end of a struct that begins with its own size. Whatever it adds, it raises
+enumerators and macros, add members at the end of a struct that begins with its own size, and give a name to a reserved member,
+which every plugin so far has set to 0. Whatever it adds, it raises
 LOTSE_ABI_MINOR. Everything else is refused with a sentence. Exit code: 0 fine, 1 incompatible, 2 it could not be found out.
 """
 import argparse
@@ -110,12 +111,15 @@ def may_grow(record, name):
 def compare(then, now):
     """Sentences about what a plugin built `then` would trip over."""
     complaints, added = [], sorted(set(now) - set(then))
+    named = {(what.split(".")[0], now[what]) for what in added if "." in what}  # (struct, where and what type)
     if now["macro LOTSE_ABI_MAJOR"] != then["macro LOTSE_ABI_MAJOR"]:
         return []  # another major: nothing of the old one loads, and a sentence says so
     for what, before in then.items():
         kind, name = what.split(" ")
         after = now.get(what)
         if what == "macro LOTSE_ABI_MINOR":
+            continue
+        if after is None and ".reserved" in name and (what.split(".")[0], before) in named:
             continue
         if after is None:
             complaints.append(f"{kind} {name} is gone")
@@ -133,7 +137,8 @@ def compare(then, now):
     for what in added:
         kind, name = what.split(" ")
         struct = name.split(".")[0]
-        if kind == "member" and f"struct {struct}" in then and int(now[what].split(" ")[0]) < int(then[f"struct {struct}"]):
+        was_reserved = any(then.get(f"member {struct}.{word}") == now[what] for word in ("reserved", "reserved1", "reserved2"))
+        if kind == "member" and not was_reserved and f"struct {struct}" in then and int(now[what].split(" ")[0]) < int(then[f"struct {struct}"]):
             complaints.append(f"member {name} was put where an older plugin has padding: it would be read there as if it were set")
     if added and not complaints and minor(now) <= minor(then):
         complaints.append(f"{', '.join(added)}: added, so LOTSE_ABI_MINOR has to be more than {minor(then)}")

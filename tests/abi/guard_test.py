@@ -39,6 +39,10 @@ class Guard(unittest.TestCase):
         self.assertEqual(self.check(append, MINOR)[0], 0)
         self.refused("LOTSE_ABI_MINOR has to be more than 0", append)
 
+    def test_a_reserved_member_may_get_a_name(self):
+        self.assertEqual(self.check(("entry.h", "uint32_t reserved;\n  const char* name;\n  const char* fallback;",
+                                     "uint32_t group;\n  const char* name;\n  const char* fallback;"), MINOR)[0], 0)
+
     def test_two_slots_that_changed_places_are_named(self):
         self.refused("member lotse_proxy.resync: offset 48 is now 56",
                      ("proxy.h", "lotse_message_fn resync;", "lotse_message_fn other;"),
