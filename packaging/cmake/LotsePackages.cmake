@@ -6,12 +6,14 @@ set(base_plugins scheduler_spread transport_rest state_lmdb state_memory schedul
 # What a plugin needs beside the libraries that it links: commands that it runs.
 set(deb_needs_runtime_containerd "containerd, runc, containernetworking-plugins")
 set(deb_needs_proxy_iptables "iptables, conntrack")
+set(deb_needs_proxy_nftables "conntrack")
 set(deb_needs_runtime_docker "docker.io, containernetworking-plugins")
 set(deb_needs_runtime_podman "podman, containernetworking-plugins")
 set(rpm_needs_runtime_docker "docker, containernetworking-plugins")
 set(rpm_needs_runtime_podman "podman, containernetworking-plugins")
 set(rpm_needs_runtime_containerd "containerd, runc, containernetworking-plugins")
 set(rpm_needs_proxy_iptables "iptables, conntrack-tools")
+set(rpm_needs_proxy_nftables "conntrack-tools")
 file(STRINGS ${CMAKE_SOURCE_DIR}/sdk/include/lotse/abi/types.h abi REGEX "define LOTSE_ABI_MAJOR")
 string(REGEX MATCH "[0-9]+" abi "${abi}")
 
