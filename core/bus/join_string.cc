@@ -8,6 +8,7 @@ constexpr std::string_view kPrefix = "lotse1.";
 
 std::string JoinString::write() const {
   MsgValue v = MsgValue::map({{"a", MsgValue::strings(master.endpoints)}, {"k", master.public_z85}, {"t", token}});
+  if (for_master) v.set("m", true);
   return std::string(kPrefix) + base64url(v.encode());
 }
 
@@ -22,6 +23,7 @@ Result<JoinString> JoinString::parse(std::string_view text) {
   out.master.endpoints = (*v)["a"].as_strings();
   out.master.public_z85 = (*v)["k"].as_text();
   out.token = (*v)["t"].as_text();
+  out.for_master = (*v)["m"].as_bool();
   if (out.master.endpoints.empty() || out.master.public_z85.size() != 40 || out.token.empty()) return bad;
   return out;
 }

@@ -80,6 +80,14 @@ class BusMaster : public Master, public std::enable_shared_from_this<BusMaster> 
   void close() override {
     run_on(loop_, [this] { end(); });
   }
+  void set_masters(std::vector<MasterAddress> masters) override {
+    loop_.post([weak = weak_from_this(), masters = std::move(masters)]() mutable {
+      auto self = weak.lock();
+      if (!self) return;
+      self->config_.masters = std::move(masters);
+      for (auto& [key, session] : self->sessions_) session->mux->send_control(self->welcome_of(*session));
+    });
+  }
 
  private:
   struct Session {
@@ -132,7 +140,7 @@ class BusMaster : public Master, public std::enable_shared_from_this<BusMaster> 
       pong.type = FrameType::kPong;
       pong.number = frame->number;
       session->mux->send_control(std::move(pong));
-      if (on_ping_) on_ping_(session->node);
+      if (on_ping_ && !frame->more) on_ping_(session->node);  // else another master hears it as well, and is the one that is asked
       return;
     }
     Status status = session->mux->receive(*frame);
@@ -179,16 +187,19 @@ class BusMaster : public Master, public std::enable_shared_from_this<BusMaster> 
       std::lock_guard lock(mutex_);
       by_node_[*node] = session->mux;
     }
-    Frame welcome;
-    welcome.type = FrameType::kWelcome;
-    MsgValue masters = MsgValue::array();
-    for (const auto& master : config_.masters) masters.push(MsgValue::map({{"a", MsgValue::strings(master.endpoints)}, {"k", master.public_z85}}));
-    welcome.payload = Bytes(MsgValue::map({{"cluster_id", config_.cluster_id}, {"node", *node}, {"masters", masters}, {"cluster", MsgValue::bin(config_.cluster.view())}}).encode());
-    session->mux->send_control(std::move(welcome));
+    session->mux->send_control(welcome_of(*session));
     session->heard = loop_.clock().steady();
     watch_silence(session);
     log::info("bus.session_began", "a worker has connected", {{"node", *node}, {"address", session->address}});
     if (on_ping_) on_ping_(*node);
+  }
+
+  Frame welcome_of(const Session& session) const {
+    Frame welcome;
+    welcome.type = FrameType::kWelcome;
+    welcome.payload = Bytes(MsgValue::map({{"cluster_id", config_.cluster_id}, {"node", session.node}, {"self", config_.keys.public_z85}, {"masters", masters_out(config_.masters)},
+                                           {"cluster", MsgValue::bin(config_.cluster.view())}}).encode());
+    return welcome;
   }
 
   void watch_silence(const SessionPtr& session) {
@@ -238,24 +249,26 @@ class BusMaster : public Master, public std::enable_shared_from_this<BusMaster> 
     auto v = MsgValue::parse(m.body, MsgLimits{2, kJoinBytesMax, 16});
     if (!v.ok()) return;
     std::string node((*v)["node"].as_text()), token((*v)["token"].as_text());
-    auto answer = [weak = weak_from_this(), peer = m.peer](Status status) {
+    const bool master = (*v)["master"].as_bool();
+    auto answer = [weak = weak_from_this(), peer = m.peer](Result<Bytes> keys) {
       auto self = weak.lock();
       if (!self) return;
-      self->loop_.post([self, peer, status] {
+      self->loop_.post([self, peer, keys] {
         if (!self->join_) return;
-        MsgValue out = MsgValue::map({{"ok", status.ok()}, {"message", status.message}});
-        if (status.ok()) {
+        MsgValue out = MsgValue::map({{"ok", keys.ok()}, {"message", keys.status().message}});
+        if (keys.ok()) {
           out.set("cluster", MsgValue::bin(self->config_.cluster.view()));
-          MsgValue masters = MsgValue::array();
-          for (const auto& master : self->config_.masters) masters.push(MsgValue::map({{"a", MsgValue::strings(master.endpoints)}, {"k", master.public_z85}}));
-          out.set("masters", masters);
+          out.set("masters", masters_out(self->config_.masters));
+          if (!keys->empty()) out.set("keys", MsgValue::bin(keys->view()));
         }
         self->join_->send(peer, out.encode());
       });
     };
     if (!valid_node_name(node)) return answer(Status(Reason::kBadRequest, "a node's name is a DNS name in lower case, of at most 253 characters"));
-    log::info("bus.join_asked", "a worker asks to join", {{"node", node}, {"address", m.address}});
-    registry_->join(token, node, m.user, answer);
+    log::info("bus.join_asked", master ? "a master asks to join" : "a worker asks to join", {{"node", node}, {"address", m.address}});
+    if (!master) return registry_->join(token, node, m.user, [answer](Status status) { status.ok() ? answer(Bytes()) : answer(std::move(status)); });
+    if (!config_.admit_master) return answer(Status(Reason::kBadRequest, "this master's store is its own, so there can be no other: several masters need a state backend that they share (etcd)"));
+    config_.admit_master(token, node, m.user, answer);
   }
 
   Context& context_;
@@ -286,6 +299,7 @@ class MasterHandle : public Master {
   bool connected(const std::string& node) const override { return master_->connected(node); }
   std::vector<std::string> nodes() const override { return master_->nodes(); }
   std::string endpoint() const override { return master_->endpoint(); }
+  void set_masters(std::vector<MasterAddress> masters) override { master_->set_masters(std::move(masters)); }
 
  private:
   std::shared_ptr<BusMaster> master_;

@@ -45,12 +45,13 @@ class StoreRegistry : public Registry, public std::enable_shared_from_this<Store
     return it == by_key_.end() ? std::nullopt : std::optional(it->second);
   }
 
-  void create_token(Duration lifetime, std::function<void(Result<std::string>)> done) override {
+  void create_token(Duration lifetime, bool for_master, std::function<void(Result<std::string>)> done) override {
     std::string raw(24, '\0');
     fill_random({reinterpret_cast<uint8_t*>(raw.data()), raw.size()});
     std::string token = base64url(raw);
     json::Value v = record("JoinToken", sha256_hex(token));
     v["expires"] = format_time(clock_.now() + lifetime);
+    if (for_master) v["master"] = true;
     store::Write w;
     w.key = {kTokens, "", sha256_hex(token)};
     w.object = Object::from_value(std::move(v), 0);
@@ -60,24 +61,12 @@ class StoreRegistry : public Registry, public std::enable_shared_from_this<Store
   }
 
   void join(const std::string& token, const std::string& node, const std::string& key, std::function<void(Status)> done) override {
-    const store::Key at{kTokens, "", sha256_hex(token)};
-    const Status refused(Reason::kUnauthorized, "the join token is unknown, has been used, or has expired: make a new one with `lotse token create`");
-    auto object = store_.get(at);
-    if (!object.ok()) return done(refused);
-    auto expires = parse_time((*object)->value()["expires"].str());
-    if (!expires.ok() || *expires <= clock_.now()) return done(refused);
     if (auto owner = owner_of(node); owner && *owner != key)
       return done(Status(Reason::kConflict, "the node name " + node + " belongs to another key: remove that node first (kubectl delete node " + node + ")"));
-    // The token is spent first, with its revision expected: of two that bring it only one succeeds.
-    store::Write spend;
-    spend.op = store::Op::kDelete;
-    spend.key = at;
-    spend.expected = (*object)->revision();
-    store_.commit(std::move(spend), [self = shared_from_this(), node, key, done, refused](Result<store::Committed> r) {
-      if (!r.ok()) return done(r.status().reason == Reason::kConflict || r.status().reason == Reason::kNotFound ? refused : r.status());
-      self->admit(node, key, done);
-    });
+    spend(token, false, [self = shared_from_this(), node, key, done](Status status) { status.ok() ? self->admit(node, key, done) : done(std::move(status)); });
   }
+
+  void spend_master_token(const std::string& token, std::function<void(Status)> done) override { spend(token, true, std::move(done)); }
 
   void admit(const std::string& node, const std::string& key, std::function<void(Status)> done) override {
     if (auto owner = owner_of(node); owner && *owner == key) return done({});
@@ -97,6 +86,26 @@ class StoreRegistry : public Registry, public std::enable_shared_from_this<Store
   }
 
  private:
+  // The token is spent first, with its revision expected: of two that bring it only one succeeds.
+  void spend(const std::string& token, bool for_master, std::function<void(Status)> done) {
+    const store::Key at{kTokens, "", sha256_hex(token)};
+    const Status refused(Reason::kUnauthorized, std::string("the join token is unknown, has been used, has expired, or is not for a ") + (for_master ? "master" : "worker") +
+                                                    ": make a new one with `lotse token create" + (for_master ? " --master`" : "`"));
+    auto object = store_.get(at);
+    if (!object.ok()) return done(refused);
+    const json::Value v = (*object)->value();
+    auto expires = parse_time(v["expires"].str());
+    if (!expires.ok() || *expires <= clock_.now() || v["master"].boolean() != for_master) return done(refused);
+    store::Write spend;
+    spend.op = store::Op::kDelete;
+    spend.key = at;
+    spend.expected = (*object)->revision();
+    store_.commit(std::move(spend), [done, refused](Result<store::Committed> r) {
+      if (r.ok()) return done({});
+      done(r.status().reason == Reason::kConflict || r.status().reason == Reason::kNotFound ? refused : r.status());
+    });
+  }
+
   std::optional<std::string> owner_of(const std::string& node) const {
     std::shared_lock lock(mutex_);
     auto it = by_node_.find(node);

@@ -109,7 +109,7 @@ std::vector<Section> make_sections() {
        "The link between masters and workers.",
        {key("listen", kString, "tcp://0.0.0.0:6442", "Where a master listens for workers.", check_bus_address),
         key("join_file", kString, "",
-            "A worker: the file that holds what `lotse token create` printed; ignored once it has joined.")}},
+            "What joins others (a worker, or a further master): the file that holds what `lotse token create` printed; ignored once it has joined.")}},
       worker_section(),
       {"network",
        "The cluster's network: read when the cluster is made and then kept in it.",

@@ -7,6 +7,7 @@
 
 #include "core/base/file.h"
 #include "core/base/run_on.h"
+#include "core/control/masters.h"
 #include "core/daemon/master.h"
 #include "core/daemon/worker.h"
 #include "core/object/json.h"
@@ -66,17 +67,41 @@ Status restore(Master& master, const std::string& file, ControlReply& reply) {
 
 Status create_token(const Base& base, Master& master, const MsgValue& request, ControlReply& reply) {
   if (base.config.bus.listen.empty()) return Status(Reason::kInvalid, "this master does not listen on the bus: set listen in [bus]");
+  const bool for_master = request["master"].as_bool();
+  if (for_master && !master.store().shared())
+    return Status(Reason::kInvalid, "the state backend of this master is its own, so there can be no other: several masters need one that they share (state = \"etcd\" in [components])");
   const Duration lifetime = request["ttl_ns"].as_int() > 0 ? Duration(request["ttl_ns"].as_int()) : Duration(std::chrono::hours(24));
   auto result = std::make_shared<std::optional<Result<std::string>>>();
   wait_for(base.loop, std::chrono::seconds(30), [&](std::function<void()> done) {
-    master.registry().create_token(lifetime, [result, done](Result<std::string> token) {
+    master.registry().create_token(lifetime, for_master, [result, done](Result<std::string> token) {
       result->emplace(std::move(token));
       done();
     });
   });
   if (!*result) return Status(Reason::kTimeout, "the token was not stored in time");
   if (!(*result)->ok()) return (*result)->status();
-  reply.out(bus::JoinString{master.bus_address(), ***result}.write() + "\n");
+  reply.out(bus::JoinString{master.bus_address(), ***result, for_master}.write() + "\n");
+  return {};
+}
+
+Status list_masters(const Base& base, Master& master, ControlReply& reply) {
+  if (!master.store().shared()) return reply.out(base.config.daemon.node_name + " (the only one)\n"), Status();
+  LOTSE_TRY(auto page, master.store().list({.resource = control::kMasters}));
+  for (const auto& object : page.items) {
+    const auto m = control::MasterRecord::of(*object);
+    reply.out(m.name + " API " + m.api_address + ":" + std::to_string(m.api_port) + (m.endpoints.empty() ? "" : " bus " + m.endpoints[0]) + "\n");
+  }
+  return {};
+}
+
+Status remove_master(const Base& base, Master& master, const std::string& name, ControlReply& reply) {
+  if (name == base.config.daemon.node_name) return Status(Reason::kInvalid, "this is the master that is asked: ask another one");
+  store::Write write;
+  write.op = store::Op::kDelete;
+  write.key = {control::kMasters, "", name};
+  auto done = store::commit_and_wait(master.store(), std::move(write));
+  if (!done.ok()) return done.status().reason == Reason::kNotFound ? Status(Reason::kNotFound, "there is no master " + name + ": `lotse master list` names them") : done.status();
+  reply.out("workers look for " + name + " no more; it has the cluster's keys: destroy its disk\n");
   return {};
 }
 
@@ -93,6 +118,10 @@ void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* wor
     return {};
   });
   socket.handle("token.create", [&base, master](const MsgValue& request, ControlReply& reply) { return master ? create_token(base, *master, request, reply) : no_master(); });
+  socket.handle("master.list", [&base, master](const MsgValue&, ControlReply& reply) { return master ? list_masters(base, *master, reply) : no_master(); });
+  socket.handle("master.remove", [&base, master](const MsgValue& request, ControlReply& reply) {
+    return master ? remove_master(base, *master, std::string(request["name"].as_text()), reply) : no_master();
+  });
   socket.handle("backup", [master](const MsgValue&, ControlReply& reply) { return master ? backup(*master, reply) : no_master(); });
   socket.handle("restore", [master](const MsgValue& request, ControlReply& reply) {
     return master ? restore(*master, std::string(request["path"].as_text()), reply) : no_master();

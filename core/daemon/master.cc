@@ -10,6 +10,8 @@
 #include "core/daemon/kubeconfig.h"
 #include "core/daemon/leadership.h"
 #include "core/daemon/lease_keeper.h"
+#include "core/daemon/master_join.h"
+#include "core/daemon/presence.h"
 #include "core/daemon/tls_material.h"
 
 namespace lotse::daemon {
@@ -28,6 +30,7 @@ class RunningMaster : public Master {
   // From the outside in: nobody may ask any more, then nothing is under way, then nobody is there. Requests that are in the server hold
   // it, the store and the bus: each of these goes only when the loop has worked off what was posted about them.
   ~RunningMaster() override {
+    if (presence_) presence_->end();
     if (leadership_) leadership_->end();
     run_on(base_.loop, [&] {
       if (leases_) leases_->end();
@@ -43,6 +46,7 @@ class RunningMaster : public Master {
     settle();
     run_on(base_.loop, [&] { leases_.reset(); });
     leadership_.reset();
+    run_on(base_.loop, [&] { presence_.reset(); });
     transport_host_.reset();
     registry_.reset();
     run_on(base_.loop, [&] { server_.reset(); });
@@ -58,10 +62,13 @@ class RunningMaster : public Master {
     options.pool = &base_.pool;
     LOTSE_TRY(store_, store::Store::open(*state_, Clock::system(), options));
     LOTSE_TRY(cluster_, settle_cluster(*store_, base_.config.network, base_.config.file_name()));
+    LOTSE_CHECK_OK(make_dirs(pki_, 0700));
+    LOTSE_TRY(bus_keys_, security::open_curve_pair(pki_ + "/bus.key"));
+    if (store_->shared()) LOTSE_CHECK_OK(fetch_master_keys(base_, *store_, pki_, bus_keys_));
     LOTSE_TRY(authority_, security::Authority::open(pki_, Clock::system()));
     LOTSE_TRY(tokens_, security::TokenIssuer::open(pki_, "https://kubernetes.default.svc." + cluster_.domain, Clock::system()));
-    LOTSE_TRY(bus_keys_, security::open_curve_pair(pki_ + "/bus.key"));
     cluster_.ca_pem = authority_->ca_pem();
+    if (store_->shared()) LOTSE_CHECK_OK(settle_authority(*store_, cluster_.ca_pem));
 
     api::ServerConfig config;
     config.service_cidrs = cluster_.service_cidrs;
@@ -149,9 +156,39 @@ class RunningMaster : public Master {
     config.cluster_id = store_->cluster_id();
     config.cluster = cluster_.encode();
     if (!config.listen.empty()) config.masters = {{{"tcp://" + base_.node_address + ":" + port_of(config.listen)}, bus_keys_.public_z85}};
+    if (store_->shared()) {
+      LOTSE_CHECK_OK(be_present());
+      config.masters = presence_->masters();
+      config.admit_master = [this](std::string token, std::string name, std::string key, std::function<void(Result<Bytes>)> done) {
+        admit_master(std::move(token), std::move(name), std::move(key), std::move(done));
+      };
+    }
     LOTSE_TRY(bus_, bus::Master::start(base_.bus, config, *server_, registry_, [this](const std::string& node) { leases_->heard(node); }));
     server_->set_nodes(bus_.get());
+    if (presence_) return presence_->start([this](std::vector<bus::MasterAddress> masters) { bus_->set_masters(std::move(masters)); });
     return {};
+  }
+
+  Status be_present() {
+    control::MasterRecord self;
+    self.name = base_.config.daemon.node_name;
+    self.api_address = advertise();
+    self.api_port = std::atoi(port_of(cluster_.api_address).c_str());
+    if (!base_.config.bus.listen.empty()) self.endpoints = {"tcp://" + base_.node_address + ":" + port_of(base_.config.bus.listen)};
+    self.bus_key = bus_keys_.public_z85;
+    presence_ = std::make_unique<Presence>(*store_, *server_, base_.loop, std::move(self));
+    return presence_->begin();
+  }
+
+  // A master gets everything that makes a cluster's master: its token is worth as much as the CA's key.
+  void admit_master(const std::string& token, const std::string& name, const std::string& key, std::function<void(Result<Bytes>)> done) {
+    if (auto there = store_->get({control::kMasters, "", name}); there.ok() && control::MasterRecord::of(**there).bus_key != key)
+      return done(Status(Reason::kConflict, "another master is called " + name + " already"));
+    registry_->spend_master_token(token, [this, name, key, done](Status status) {
+      if (!status.ok()) return done(std::move(status));
+      log::info("daemon.master_admitted", "another master gets the cluster's keys", {{"node", name}});
+      if (!base_.pool.submit([pki = pki_, key, done] { done(sealed_master_keys(pki, key)); })) done(Status(Reason::kTooManyRequests, "there is too much else to do"));
+    });
   }
 
   Status start_loops() {
@@ -189,6 +226,7 @@ class RunningMaster : public Master {
   std::shared_ptr<bus::Registry> registry_;
   std::unique_ptr<bus::Master> bus_;
   std::unique_ptr<Leadership> leadership_;
+  std::unique_ptr<Presence> presence_;  // null: there is no other master
 };
 
 }  // namespace

@@ -198,12 +198,21 @@ class RunningWorker : public Worker {
 
   plugin::RuntimePlugin& runtime_plugin() const { return *nodes_[0]->runtime; }
 
+  void admit(const std::string& node) {
+    master_->registry().admit(node, keys_.public_z85, [node](Status status) {
+      if (!status.ok()) log::warn("daemon.node_not_admitted", "other masters will not know this node", {{"node", node}, {"reason", status.message}});
+    });
+  }
+
   // [loop]
   void begin_node(Node* n) {
     bus::Worker::Config c;
     c.node = n->name;
     c.keys = keys_;
     if (membership_) c.masters = membership_->masters();
+    // Beside one of several masters: the others know this node by its key. Hollow nodes share a key, which is good for one of them only.
+    c.dial_others = !membership_ && master_->store().shared() && nodes_.size() == 1;
+    if (c.dial_others) admit(n->name);
     c.version = base_.version;
     bus::Worker::Events events;
     events.connected = [this, n](const bus::Welcome& welcome) {
@@ -212,7 +221,7 @@ class RunningWorker : public Worker {
     };
     events.lost = [n] { n->connected = false; };
     events.refused = [this, n](const std::string&) {
-      if (!membership_) return;
+      if (!membership_) return admit(n->name);  // its Node was deleted, and it is here all the same
       membership_->join_again([n](std::vector<bus::MasterAddress> masters) { n->session->set_masters(std::move(masters)); });
     };
     n->session = bus::Worker::start(

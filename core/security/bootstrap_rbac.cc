@@ -212,7 +212,7 @@ in kube-system bind extension-apiserver-authentication-reader u:system:kube-sche
 
 in kube-system role lotse:master
 r create coordination.k8s.io leases
-r get,update coordination.k8s.io leases
+r get,update,patch,delete coordination.k8s.io leases
 in kube-system bind lotse:master sa:kube-system:lotse-master-controller
 
 in kube-public role system:controller:bootstrap-signer

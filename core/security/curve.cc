@@ -1,3 +1,4 @@
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <zmq.h>
@@ -29,6 +30,23 @@ std::string derive(std::string_view secret, std::string_view purpose) {
   EVP_PKEY_CTX_add1_hkdf_info(ctx.get(), bytes(purpose), static_cast<int>(purpose.size()));
   if (EVP_PKEY_derive(ctx.get(), bytes(key), &size) != 1) key.clear();
   return key;
+}
+
+using KeyPtr = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
+
+// X25519 (RFC 7748) of CURVE's keys, which are keys of that curve.
+Result<std::string> agree(const std::string& secret_z85, const std::string& public_z85) {
+  const Status bad(Reason::kBadRequest, "this is not a CURVE key");
+  uint8_t secret[kKeyBytes], peer[kKeyBytes];
+  if (secret_z85.size() != 40 || public_z85.size() != 40 || !zmq_z85_decode(secret, secret_z85.c_str()) || !zmq_z85_decode(peer, public_z85.c_str())) return bad;
+  KeyPtr own(EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, nullptr, secret, sizeof secret)), other(EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, peer, sizeof peer));
+  OPENSSL_cleanse(secret, sizeof secret);
+  if (!own || !other) return bad;
+  KdfCtxPtr ctx(EVP_PKEY_CTX_new(own.get(), nullptr));
+  std::string shared(kKeyBytes, '\0');
+  size_t size = shared.size();
+  if (EVP_PKEY_derive_init(ctx.get()) != 1 || EVP_PKEY_derive_set_peer(ctx.get(), other.get()) != 1 || EVP_PKEY_derive(ctx.get(), bytes(shared), &size) != 1) return bad;
+  return shared;
 }
 
 }  // namespace
@@ -85,6 +103,19 @@ Result<std::string> unseal(std::string_view secret, std::string_view purpose, st
       EVP_DecryptFinal_ex(ctx.get(), bytes(out) + size, &size) != 1)
     return bad;
   return out;
+}
+
+Result<std::string> seal_for(const std::string& public_z85, std::string_view purpose, std::string_view plain) {
+  const CurvePair once = make_curve_pair();
+  LOTSE_TRY(std::string shared, agree(once.secret_z85, public_z85));
+  return once.public_z85 + seal(shared + once.public_z85 + public_z85, purpose, plain);
+}
+
+Result<std::string> unseal_with(const CurvePair& keys, std::string_view purpose, std::string_view sealed) {
+  if (sealed.size() < 40) return Status(Reason::kInternalError, "sealed with another key, or damaged");
+  const std::string once(sealed.substr(0, 40));
+  LOTSE_TRY(std::string shared, agree(keys.secret_z85, once));
+  return unseal(shared + once + keys.public_z85, purpose, sealed.substr(40));
 }
 
 }  // namespace lotse::security

@@ -120,5 +120,8 @@ Result<CurvePair> open_curve_pair(const std::string& file);  // made if absent, 
 // AES-256-GCM with a random nonce in front; the key is derived from `secret` and `purpose` by HKDF.
 std::string seal(std::string_view secret, std::string_view purpose, std::string_view plain);
 Result<std::string> unseal(std::string_view secret, std::string_view purpose, std::string_view sealed);
+// For the owner of a CURVE key and nobody else: X25519 with a key pair of the moment, whose public half stands in front.
+Result<std::string> seal_for(const std::string& public_z85, std::string_view purpose, std::string_view plain);
+Result<std::string> unseal_with(const CurvePair& keys, std::string_view purpose, std::string_view sealed);
 
 }  // namespace lotse::security

@@ -23,7 +23,8 @@ constexpr const char* kFooter =
     "The data directory is --data-dir, else the variable LOTSE_DATA_DIR, else /var/lib/lotse.";
 
 struct Options {
-  std::string data_dir, file, config, output, ttl = "24h";
+  std::string data_dir, file, config, output, ttl = "24h", name;
+  bool for_master = false;
   std::vector<std::string> plugin_path;
   bool commented = false;
 };
@@ -61,7 +62,7 @@ int token(const Options& o) {
     std::cerr << "lotse: --ttl: '" << o.ttl << "' " << (ttl.ok() ? "is too short" : ttl.status().message) << "\n";
     return kExitUsage;
   }
-  return ask_daemon(o.data_dir, MsgValue::map({{"command", "token.create"}, {"ttl_ns", *ttl}}), "", streams());
+  return ask_daemon(o.data_dir, MsgValue::map({{"command", "token.create"}, {"ttl_ns", *ttl}, {"master", o.for_master}}), "", streams());
 }
 
 int with_file(const Options& o, const char* command) {
@@ -117,10 +118,19 @@ void add_online(CLI::App* app, Options* o, int* code) {
   add(app, "kubeconfig", "Print the administrator's kubeconfig", code, [o] {
     return ask_daemon(o->data_dir, MsgValue::map({{"command", "kubeconfig"}}), "", streams());
   });
-  auto* token_app = app->add_subcommand("token", "Tokens for workers that join")->require_subcommand(1);
+  auto* token_app = app->add_subcommand("token", "Tokens for machines that join")->require_subcommand(1);
   auto* create = add(token_app, "create", "Print a join string: addresses, the master's key and a token for one use",
                      code, [o] { return token(*o); });
+  create->add_flag("--master", o->for_master, "For a master: whoever has it gets the cluster's keys");
   create->add_option("--ttl", o->ttl, "How long it is valid")->capture_default_str();
+  auto* master_app = app->add_subcommand("master", "The cluster's masters")->require_subcommand(1);
+  add(master_app, "list", "Name them, and where workers find them", code, [o] {
+    return ask_daemon(o->data_dir, MsgValue::map({{"command", "master.list"}}), "", streams());
+  });
+  auto* remove = add(master_app, "remove", "Forget a master that is gone for good: workers look for it no more", code, [o] {
+    return ask_daemon(o->data_dir, MsgValue::map({{"command", "master.remove"}, {"name", o->name}}), "", streams());
+  });
+  remove->add_option("NAME", o->name, "As `lotse master list` says")->required();
   auto* image = app->add_subcommand("image", "Images of this node")->require_subcommand(1);
   auto* import = add(image, "import", "Load an image from an OCI or docker archive", code,
                      [o] { return with_file(*o, "image.import"); });

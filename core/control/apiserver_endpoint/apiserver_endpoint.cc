@@ -6,6 +6,7 @@
 namespace lotse::control {
 namespace {
 constexpr uint64_t kFirst = 1, kTenth = 10;
+const store::ResourceName kLeasesName = "leases.coordination.k8s.io";
 
 // Everything in `wanted` stands in `have` too.
 bool contains(const json::Value& have, const json::Value& wanted) {
@@ -20,13 +21,33 @@ ApiserverEndpointController::ApiserverEndpointController(const Settings& s)
     : service_cidrs_(s.service_cidrs), address_(s.advertise_address), port_(s.api_port) {}
 
 std::vector<store::ResourceName> ApiserverEndpointController::resources() const {
-  return {kServices.name(), kEndpoints.name(), kEndpointSlices.name()};
+  return {kServices.name(), kEndpoints.name(), kEndpointSlices.name(), kMasters, kLeasesName};
 }
 
 std::vector<std::string> ApiserverEndpointController::keys(const store::Event& e, const View&) {
   if (e.key.ns == "default" && e.key.name == "kubernetes") return {"kubernetes"};
   if (e.key.ns == "kube-system" && e.key.name == "kube-dns" && e.key.resource == kServices.name()) return {"kube-dns"};
+  const bool master = e.key.resource == kMasters || (e.key.resource == kLeasesName && e.key.ns == "kube-system" && e.key.name.starts_with(kMasterLeasePrefix));
+  if (master) return {"kubernetes"};
   return {};
+}
+
+// Of a single master it is our own address. With several, ours is always among them: it works, or we would not be asked.
+std::vector<std::string> ApiserverEndpointController::live_masters(const View& view, WallTime now, std::optional<Duration>* again) {
+  std::set<std::string> out{address_};
+  for (const ObjectPtr& object : view.list(kMasters, "", LabelSelector::everything())) {
+    const auto master = MasterRecord::of(*object);
+    const ObjectPtr lease = view.get(kLeasesName, "kube-system", kMasterLeasePrefix + master.name);
+    if (!lease || master.api_port != port_ || is_v6(master.api_address) != is_v6(address_)) continue;
+    const std::string renewed(lease->value()["spec"]["renewTime"].str());
+    Seen& seen = seen_[master.name];
+    if (seen.renewed != renewed) seen = {renewed, now};
+    const Duration left = seen.at + kMasterLease - now;
+    if (left <= Duration(0)) continue;
+    out.insert(master.api_address);
+    if (master.api_address != address_) *again = std::min(again->value_or(left), left);
+  }
+  return {out.begin(), out.end()};
 }
 
 json::Value ApiserverEndpointController::service(std::string_view name, uint64_t nth, json::Value labels,
@@ -58,7 +79,7 @@ void ApiserverEndpointController::ensure(const Kind& kind, json::Value wanted, c
   out->actions.push_back(update(kind, json::merge_patch(have, wanted)));
 }
 
-Outcome ApiserverEndpointController::reconcile(const std::string& key, const View& view, WallTime) {
+Outcome ApiserverEndpointController::reconcile(const std::string& key, const View& view, WallTime now) {
   using json::Value;
   Outcome out;
   if (key == "kube-dns") {
@@ -83,17 +104,21 @@ Outcome ApiserverEndpointController::reconcile(const std::string& key, const Vie
   Value endpoints;
   endpoints["metadata"] = Value::object({{"name", "kubernetes"}, {"namespace", "default"}});
   endpoints["metadata"].set("labels", Value::object({{"endpointslice.kubernetes.io/skip-mirror", "true"}}));
-  Value subset = Value::object(
-      {{"addresses", Value::array({Value::object({{"ip", address_}})})}, {"ports", Value::array({real})}});
+  Value addresses = Value::array(), slice_endpoints = Value::array();
+  for (const auto& address : live_masters(view, now, &out.again)) {
+    addresses.push(Value::object({{"ip", address}}));
+    Value endpoint = Value::object({{"addresses", Value::array({address})}});
+    endpoint["conditions"].set("ready", true);
+    slice_endpoints.push(std::move(endpoint));
+  }
+  Value subset = Value::object({{"addresses", std::move(addresses)}, {"ports", Value::array({real})}});
   endpoints.set("subsets", Value::array({std::move(subset)}));
   ensure(kEndpoints, std::move(endpoints), view, &out);
 
   Value slice;
   slice["metadata"] = Value::object({{"name", "kubernetes"}, {"namespace", "default"}});
   slice["metadata"].set("labels", Value::object({{"kubernetes.io/service-name", "kubernetes"}}));
-  Value endpoint = Value::object({{"addresses", Value::array({address_})}});
-  endpoint["conditions"].set("ready", true);
-  slice.set("addressType", is_v6(address_) ? "IPv6" : "IPv4").set("endpoints", Value::array({std::move(endpoint)}));
+  slice.set("addressType", is_v6(address_) ? "IPv6" : "IPv4").set("endpoints", std::move(slice_endpoints));
   slice.set("ports", Value::array({real}));
   ensure(kEndpointSlices, std::move(slice), view, &out);
   return out;

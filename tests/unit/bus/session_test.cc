@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <condition_variable>
+#include <future>
 #include <mutex>
 
 #include "core/base/msgpack.h"
@@ -14,7 +15,12 @@ using namespace std::chrono_literals;
 namespace {
 
 struct Nothing : api::Handler {
-  void handle(api::Request, api::Respond respond) override { respond(api::status_response(Status(Reason::kNotFound, "nothing"))); }
+  std::string text = "nothing";
+  std::atomic<int> asked{0};
+  void handle(api::Request, api::Respond respond) override {
+    ++asked;
+    respond(api::status_response(Status(Reason::kNotFound, text)));
+  }
 };
 
 // Keys and tokens in memory.
@@ -27,7 +33,8 @@ struct Keys : Registry {
     auto it = nodes.find(key);
     return it == nodes.end() ? std::nullopt : std::optional(it->second);
   }
-  void create_token(Duration, std::function<void(Result<std::string>)> done) override { done(token); }
+  void create_token(Duration, bool, std::function<void(Result<std::string>)> done) override { done(token); }
+  void spend_master_token(const std::string& t, std::function<void(Status)> done) override { done(t == token ? Status() : Status(Reason::kUnauthorized, "no")); }
   void join(const std::string& t, const std::string& node, const std::string& key, std::function<void(Status)> done) override {
     if (t != token) return done(Status(Reason::kUnauthorized, "no"));
     admit(node, key, done);
@@ -192,4 +199,75 @@ TEST_CASE("a worker that is given another master's address goes there at once") 
   worker->set_masters({{{at_b}, b->own.public_z85}});
   REQUIRE(told.until([&] { return told.connected == 2; }));
   CHECK(b->master->connected("w1"));
+}
+
+namespace {
+
+// What the worker's requests are answered with, and by whom.
+std::string ask(Worker& worker) {
+  std::promise<std::string> answer;
+  api::Request r;
+  r.verb = api::Verb::kGet;
+  r.version = "v1", r.resource = "pods", r.ns = "default", r.name = "p";
+  worker.handle(std::move(r), [&](api::Response response) { answer.set_value(api::status_of(response).message); });
+  return answer.get_future().get();
+}
+
+// A stream that master opens on the worker, to its end.
+std::string call(Site& site, const std::string& node) {
+  struct Sink : StreamSink {
+    std::promise<std::string> end;
+    void on_item(uint32_t, Bytes) override {}
+    void on_end(Status status, Bytes) override { end.set_value(status.message); }
+  };
+  auto sink = std::make_shared<Sink>();
+  auto stream = site.master->open(node, "exec", Bytes(), sink);
+  return stream.ok() ? sink->end.get_future().get() : stream.status().message;
+}
+
+}  // namespace
+
+TEST_CASE("a worker has a session with every master: each may call it, one is asked, and when that dies the other is") {
+  std::unique_ptr<Site> a, b;
+  const auto at_a = start_anywhere(a), at_b = start_anywhere(b);
+  Context workers;
+  Worker::Config c;
+  c.node = "w1";
+  c.keys = security::make_curve_pair();
+  a->keys->nodes[c.keys.public_z85] = b->keys->nodes[c.keys.public_z85] = "w1";
+  a->api.text = "a", b->api.text = "b";
+  c.masters = {{{at_a}, a->own.public_z85}};
+  Told told;
+  auto worker = Worker::start(workers, c, no_calls(), told.events());
+  REQUIRE(told.until([&] { return told.connected == 1; }));
+  CHECK(ask(*worker) == "a");
+  CHECK_FALSE(b->master->connected("w1"));
+
+  // The second master comes: whoever has a session is told, and goes there too.
+  a->master->set_masters({{{at_a}, a->own.public_z85}, {{at_b}, b->own.public_z85}});
+  REQUIRE(told.until([&] { return told.connected >= 3; }));
+  REQUIRE(told.welcome.masters.size() == 2);
+  CHECK(a->master->connected("w1"));
+  CHECK(b->master->connected("w1"));
+  CHECK(ask(*worker) == "a");
+  CHECK(call(*a, "w1") == "none");
+  CHECK(call(*b, "w1") == "none");
+
+  a.reset();
+  for (std::string by; by != "b"; by = ask(*worker)) CHECK((by == "" || by == "a" || by.find("master") != by.npos));
+  CHECK(told.lost == 0);
+  CHECK(call(*b, "w1") == "none");
+}
+
+TEST_CASE("what is sealed for a master's key only its owner opens") {
+  const auto keys = security::make_curve_pair(), other = security::make_curve_pair();
+  auto sealed = security::seal_for(keys.public_z85, "join", "secret");
+  REQUIRE(sealed.ok());
+  CHECK(*security::unseal_with(keys, "join", *sealed) == "secret");
+  CHECK_FALSE(security::unseal_with(other, "join", *sealed).ok());
+  CHECK_FALSE(security::unseal_with(keys, "else", *sealed).ok());
+  (*sealed)[sealed->size() / 2] ^= 1;
+  CHECK_FALSE(security::unseal_with(keys, "join", *sealed).ok());
+  CHECK_FALSE(security::unseal_with(keys, "join", "short").ok());
+  CHECK_FALSE(security::seal_for("not a key", "join", "secret").ok());
 }
