@@ -11,7 +11,7 @@
 #include "plugins/container_engine/co.h"
 #include "plugins/container_engine/outcome.h"
 #include "plugins/container_engine/reactor.h"
-#include "plugins/runtime_containerd/grpc_client.h"
+#include "plugins/grpc_client/grpc_client.h"
 #include "plugins/runtime_containerd/names.h"
 
 namespace google::protobuf {

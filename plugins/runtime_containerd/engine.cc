@@ -19,7 +19,7 @@ constexpr int64_t kMs = 1'000'000;
 Engine::Engine(const sdk::Host& h, const sdk::Config& config)
     : EngineCore(h, "containerd"),
       settings(Settings::read(h, config)),
-      grpc(reactor, settings.socket),
+      grpc(reactor, settings.socket, "containerd"),
       client(reactor, grpc),
       supervisor(host, reactor, settings.managed, daemon()) {
   mkdir((settings.run_dir + "/io").c_str(), 0700);

@@ -1,11 +1,8 @@
-#include "plugins/runtime_containerd/http2_connection.h"
-
-#include <sys/socket.h>
-#include <unistd.h>
+#include "plugins/grpc_client/http2_connection.h"
 
 #include <charconv>
 
-namespace lotse::runtime_containerd {
+namespace lotse::grpc_client {
 namespace {
 
 constexpr int32_t kWindow = 4 << 20;
@@ -104,8 +101,14 @@ struct Http2Callbacks {
   }
 };
 
-Http2Connection::Http2Connection(Reactor& reactor, int fd, std::function<void(std::string)> on_broken)
-    : reactor_(reactor), fd_(fd), on_broken_(std::move(on_broken)) {
+Http2Connection::Http2Connection(Reactor& reactor, std::unique_ptr<Wire> wire, const GrpcTarget& target,
+                                 std::function<void(std::string)> on_broken)
+    : reactor_(reactor),
+      wire_(std::move(wire)),
+      peer_(target.name),
+      authority_(target.authority),
+      secure_(target.tls != nullptr),
+      on_broken_(std::move(on_broken)) {
   nghttp2_session_callbacks* callbacks = nullptr;
   nghttp2_session_callbacks_new(&callbacks);
   nghttp2_session_callbacks_set_on_header_callback(callbacks, Http2Callbacks::on_header);
@@ -117,21 +120,21 @@ Http2Connection::Http2Connection(Reactor& reactor, int fd, std::function<void(st
                                        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kWindow}};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, 2);
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, 2 * kWindow);
-  watch_ = reactor_.watch(fd_, EPOLLIN | EPOLLOUT | EPOLLRDHUP, [this](uint32_t events) { ready(events); });
+  watch_ = reactor_.watch(wire_->fd(), EPOLLIN | EPOLLOUT | EPOLLRDHUP, [this](uint32_t events) { ready(events); });
 }
 
 Http2Connection::~Http2Connection() {
   reactor_.unwatch(watch_);
+  reactor_.timer_stop(probe_timer_);
   nghttp2_session_del(session_);
-  ::close(fd_);
 }
 
 bool Http2Connection::start(const std::shared_ptr<GrpcStream>& stream, std::string_view path,
                             const GrpcOptions& options) {
   std::string timeout;
   std::vector<nghttp2_nv> headers = {
-      header(":method", "POST"),         header(":scheme", "http"), header(":path", path),
-      header(":authority", "localhost"), header("te", "trailers"),  header("content-type", "application/grpc"),
+      header(":method", "POST"),         header(":scheme", secure_ ? "https" : "http"), header(":path", path),
+      header(":authority", authority_), header("te", "trailers"),  header("content-type", "application/grpc"),
       header("user-agent", "lotse"),
   };
   if (options.deadline_ns != 0) {
@@ -169,7 +172,27 @@ void Http2Connection::fail_all(const GrpcStatus& status) {
   for (auto& [id, stream] : streams) stream->end(status);
 }
 
+void Http2Connection::probe(int64_t timeout_ns) {
+  if (probe_timer_ != 0 || broken_) return;
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+  flush();
+  probe_timer_ = reactor_.timer(timeout_ns, [this, seen = received_] {
+    probe_timer_ = 0;
+    if (received_ == seen) broke(peer_ + " gives no sign of life");
+  });
+}
+
 void Http2Connection::ready(uint32_t events) {
+  if (!established_) {
+    std::string why;
+    WireResult result = wire_->establish(&why);
+    if (result == WireResult::again) return;
+    if (result != WireResult::ok) {
+      return broke("cannot connect to " + peer_ + (why.empty() ? std::string() : ": " + why));
+    }
+    established_ = true;
+    events |= EPOLLIN;  // what came with the handshake is inside the wire already
+  }
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) read_socket();
   if (!broken_) flush();
 }
@@ -177,22 +200,26 @@ void Http2Connection::ready(uint32_t events) {
 void Http2Connection::read_socket() {
   std::array<uint8_t, 64 << 10> buffer;
   while (!broken_) {
-    ssize_t n = recv(fd_, buffer.data(), buffer.size(), 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) return;
-    if (n <= 0) return broke("containerd closed the connection");
+    size_t n = 0;
+    std::string why;
+    WireResult result = wire_->read(buffer.data(), buffer.size(), &n, &why);
+    if (result == WireResult::again) return;
+    if (result != WireResult::ok) {
+      return broke(peer_ + (why.empty() ? " closed the connection" : ": the connection broke: " + why));
+    }
+    ++received_;
     receiving_ = true;
-    ssize_t used = nghttp2_session_mem_recv(session_, buffer.data(), static_cast<size_t>(n));
+    ssize_t used = nghttp2_session_mem_recv(session_, buffer.data(), n);
     receiving_ = false;
     if (used < 0) return broke(std::string("HTTP/2: ") + nghttp2_strerror(static_cast<int>(used)));
     if (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0) {
-      return broke("containerd ended the HTTP/2 session");
+      return broke(peer_ + " ended the HTTP/2 session");
     }
   }
 }
 
 void Http2Connection::flush() {
-  if (receiving_ || broken_) return;  // ready() flushes once the receive is over
+  if (receiving_ || broken_ || !established_) return;  // ready() flushes once that is over
   for (;;) {
     while (outgoing_.size() - outgoing_sent_ < kSendBuffer) {
       const uint8_t* data = nullptr;
@@ -202,11 +229,12 @@ void Http2Connection::flush() {
       outgoing_.append(reinterpret_cast<const char*>(data), static_cast<size_t>(n));
     }
     if (outgoing_sent_ == outgoing_.size()) break;
-    ssize_t n = send(fd_, outgoing_.data() + outgoing_sent_, outgoing_.size() - outgoing_sent_, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) return;
-    if (n < 0) return broke(std::string("cannot send to containerd: ") + strerror(errno));
-    outgoing_sent_ += static_cast<size_t>(n);
+    size_t n = 0;
+    std::string why;
+    WireResult result = wire_->write(outgoing_.data() + outgoing_sent_, outgoing_.size() - outgoing_sent_, &n, &why);
+    if (result == WireResult::again) return;
+    if (result != WireResult::ok) return broke("cannot send to " + peer_ + ": " + why);
+    outgoing_sent_ += n;
     if (outgoing_sent_ == outgoing_.size()) {
       outgoing_.clear();
       outgoing_sent_ = 0;
@@ -241,4 +269,4 @@ void Http2Connection::stream_closed(int32_t id, uint32_t error) {
   stream->end(std::move(status));
 }
 
-}  // namespace lotse::runtime_containerd
+}  // namespace lotse::grpc_client

@@ -1,5 +1,5 @@
-// gRPC over HTTP/2 on a unix socket, as much of it as containerd needs: unary and streaming calls, deadlines,
-// cancelling, and a connection that is made anew by the first call after it broke.
+// gRPC over HTTP/2 on a unix socket, TCP or TLS, as much of it as containerd and etcd need: unary and streaming calls,
+// deadlines, cancelling, and a connection that is made anew by the first call after it broke.
 //
 // One connection carries all calls. A call that finds no server ends with `unavailable`; calls that were under way when
 // the connection broke end with `unavailable` and lost_connection set, since they may have taken effect.
@@ -14,9 +14,13 @@
 #include <utility>
 #include <vector>
 
-#include "plugins/runtime_containerd/names.h"
+#include "plugins/grpc_client/wire.h"
 
-namespace lotse::runtime_containerd {
+namespace lotse::container_engine {
+class Reactor;
+}
+namespace lotse::grpc_client {
+using container_engine::Reactor;
 
 class Http2Connection;
 
@@ -74,6 +78,7 @@ class GrpcStream : public std::enable_shared_from_this<GrpcStream> {
   void received(std::string_view data);
 
   Reactor* reactor_ = nullptr;
+  std::string peer_;
   Http2Connection* connection_ = nullptr;  // null once the stream has ended
   int32_t id_ = -1;
   GrpcHandler handler_;
@@ -91,7 +96,9 @@ class GrpcStream : public std::enable_shared_from_this<GrpcStream> {
 
 class GrpcClient {
  public:
-  GrpcClient(Reactor& reactor, std::string socket_path);
+  GrpcClient(Reactor& reactor, GrpcTarget target);
+  // A server on a unix socket; `name` is how sentences call it.
+  GrpcClient(Reactor& reactor, const std::string& socket_path, const std::string& name = "the server");
   ~GrpcClient();
 
   // `path` is "/package.Service/Method". The handler is never called before this returns.
@@ -102,17 +109,21 @@ class GrpcClient {
   // Drops the connection, ending its calls as lost.
   void disconnect(const std::string& why);
 
+  // Asks the server for a sign of life; a connection that is silent for so long afterwards is dropped.
+  void probe(int64_t timeout_ns);
+  // For the next connection.
+  void set_address(const sockaddr_storage& address, socklen_t size);
+
   // Called when a connection that was made is lost.
   std::function<void()> on_lost;
-
-  const std::string& socket_path() const { return path_; }
 
  private:
   friend class Http2Connection;
   bool connect(std::string* why);
 
   Reactor& reactor_;
-  std::string path_;
+  GrpcTarget target_;
+  std::string unusable_;  // why it can never connect
   bool closed_ = false;
   std::unique_ptr<Http2Connection> connection_;
 };
@@ -120,4 +131,4 @@ class GrpcClient {
 // Percent-encoding, as grpc-message has it.
 std::string percent_decode(std::string_view text);
 
-}  // namespace lotse::runtime_containerd
+}  // namespace lotse::grpc_client

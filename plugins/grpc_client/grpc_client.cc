@@ -1,12 +1,9 @@
-#include "plugins/runtime_containerd/grpc_client.h"
+#include "plugins/grpc_client/grpc_client.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include "plugins/container_engine/reactor.h"
+#include "plugins/grpc_client/http2_connection.h"
 
-#include "plugins/runtime_containerd/http2_connection.h"
-
-namespace lotse::runtime_containerd {
+namespace lotse::grpc_client {
 namespace {
 
 constexpr size_t kMessageMax = 64u << 20;
@@ -100,37 +97,44 @@ void GrpcStream::received(std::string_view data) {
   }
 }
 
-GrpcClient::GrpcClient(Reactor& reactor, std::string socket_path) : reactor_(reactor), path_(std::move(socket_path)) {}
+GrpcClient::GrpcClient(Reactor& reactor, GrpcTarget target) : reactor_(reactor), target_(std::move(target)) {}
+GrpcClient::GrpcClient(Reactor& reactor, const std::string& socket_path, const std::string& name) : reactor_(reactor) {
+  target_.name = name + " at " + socket_path;
+  if (!unix_target(socket_path, target_)) unusable_ = "the path of its socket is too long";
+}
 GrpcClient::~GrpcClient() {
   close();
 }
 
 bool GrpcClient::connect(std::string* why) {
   if (connection_ && connection_->usable()) return true;
-  if (connection_) disconnect("the connection to containerd broke");
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path_.size() >= sizeof address.sun_path) {
-    *why = "the path of containerd's socket is too long: " + path_;
+  if (connection_) disconnect("the connection to " + target_.name + " broke");
+  std::string reason = unusable_;
+  std::unique_ptr<Wire> wire = reason.empty() ? dial(target_, &reason) : nullptr;
+  if (!wire) {
+    *why = "cannot connect to " + target_.name + ": " + reason;
     return false;
   }
-  memcpy(address.sun_path, path_.data(), path_.size());
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    *why = "cannot connect to containerd at " + path_ + ": " + strerror(errno);
-    if (fd >= 0) ::close(fd);
-    return false;
-  }
-  connection_ = std::make_unique<Http2Connection>(reactor_, fd, [this, made = fd](const std::string& message) {
-    (void)made;
-    if (connection_ && !connection_->usable()) disconnect(message);
-  });
+  connection_ =
+      std::make_unique<Http2Connection>(reactor_, std::move(wire), target_, [this](const std::string& message) {
+        if (connection_ && !connection_->usable()) disconnect(message);
+      });
   return true;
+}
+
+void GrpcClient::set_address(const sockaddr_storage& address, socklen_t size) {
+  target_.address = address;
+  target_.address_size = size;
+}
+
+void GrpcClient::probe(int64_t timeout_ns) {
+  if (connection_ && connection_->usable()) connection_->probe(timeout_ns);
 }
 
 std::shared_ptr<GrpcStream> GrpcClient::open(std::string_view path, GrpcHandler handler, GrpcOptions options) {
   auto stream = std::make_shared<GrpcStream>();
   stream->reactor_ = &reactor_;
+  stream->peer_ = target_.name;
   stream->handler_ = std::move(handler);
   std::string why = "the client is closed";
   if (closed_ || !connect(&why) || !connection_->start(stream, path, options)) {
@@ -145,7 +149,7 @@ std::shared_ptr<GrpcStream> GrpcClient::open(std::string_view path, GrpcHandler 
       auto late = weak.lock();
       if (!late || late->ended_) return;
       if (late->connection_ != nullptr) late->connection_->reset(*late, NGHTTP2_CANCEL);
-      late->end({GrpcCode::deadline_exceeded, "containerd did not answer in time"});
+      late->end({GrpcCode::deadline_exceeded, late->peer_ + " did not answer in time"});
     });
   }
   return stream;
@@ -155,7 +159,7 @@ void GrpcClient::disconnect(const std::string& why) {
   auto old = std::move(connection_);
   if (!old) return;
   if (on_lost) on_lost();  // first, so that what the ended calls lead to sees it
-  old->fail_all({GrpcCode::unavailable, why, true});
+  old->fail_all({GrpcCode::unavailable, why, old->established()});
   // It may be in use further up the stack.
   reactor_.post([gone = std::shared_ptr<Http2Connection>(std::move(old))] {});
 }
@@ -168,4 +172,4 @@ void GrpcClient::close() {
   reactor_.post([gone = std::shared_ptr<Http2Connection>(std::move(old))] {});
 }
 
-}  // namespace lotse::runtime_containerd
+}  // namespace lotse::grpc_client

@@ -1,4 +1,4 @@
-#include "plugins/runtime_containerd/grpc_client.h"
+#include "plugins/grpc_client/grpc_client.h"
 
 #include <nghttp2/nghttp2.h>
 #include <poll.h>
@@ -12,7 +12,8 @@
 
 #include "plugins/container_engine/reactor.h"
 
-using namespace lotse::runtime_containerd;
+using namespace lotse::grpc_client;
+using lotse::container_engine::Reactor;
 
 namespace {
 
