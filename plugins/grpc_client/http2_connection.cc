@@ -133,8 +133,9 @@ bool Http2Connection::start(const std::shared_ptr<GrpcStream>& stream, std::stri
                             const GrpcOptions& options) {
   std::string timeout;
   std::vector<nghttp2_nv> headers = {
-      header(":method", "POST"),         header(":scheme", secure_ ? "https" : "http"), header(":path", path),
-      header(":authority", authority_), header("te", "trailers"),  header("content-type", "application/grpc"),
+      header(":method", "POST"),     header(":scheme", secure_ ? "https" : "http"),
+      header(":path", path),         header(":authority", authority_),
+      header("te", "trailers"),      header("content-type", "application/grpc"),
       header("user-agent", "lotse"),
   };
   if (options.deadline_ns != 0) {

@@ -5,6 +5,7 @@
 #include "lotse/abi/scheduler.h"
 #include "lotse/abi/scheduler_claim.h"
 #include "lotse/abi/state_backup.h"
+#include "lotse/abi/state_current.h"
 #include "lotse/abi/state_watch.h"
 #include "lotse/abi/transport.h"
 

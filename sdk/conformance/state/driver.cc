@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "sdk/conformance/check_host.h"
+
 namespace lotse::check {
 namespace {
 lotse_bytes bytes(const std::string& text) {
@@ -40,6 +42,15 @@ int Commit::answers() {
 
 Store::Store(const Subject& subject) : subject_(subject) {
   state_ = reinterpret_cast<const lotse_state*>(create(subject));
+}
+Store::Store(const Subject& subject, Second) : subject_(subject) {
+  lotse_error error{};
+  error.size = sizeof error;
+  const lotse_instance* made =
+      subject.factory->create(subject.host->c(), {subject.config.data(), subject.config.size()}, &error);
+  if (made == nullptr) skip(std::string("there can be only one instance: ") + error.message);
+  state_ = reinterpret_cast<const lotse_state*>(made);
+  if (info().ephemeral != 0) skip("what is stored ends with the instance");
 }
 Store::~Store() {
   destroy();
@@ -157,6 +168,33 @@ const T* Store::extension(const char* id) {
   if (found == nullptr) skip(std::string("the plugin does not offer ") + id);
   return found;
 }
+std::pair<int32_t, uint64_t> Store::current() {
+  struct Waiting {
+    std::mutex mutex;
+    std::condition_variable changed;
+    int answers = 0;
+    std::pair<int32_t, uint64_t> answer;
+  };
+  auto waiting = std::make_shared<Waiting>();
+  auto* ctx = new std::shared_ptr<Waiting>(waiting);  // stays, so that a second answer is noticed
+  extension<lotse_state_current>(LOTSE_STATE_CURRENT)
+      ->ask(
+          state_->base.self, INT64_C(5'000'000'000),
+          [](void* ctx, int32_t code, uint64_t revision) {
+            Waiting& w = **static_cast<std::shared_ptr<Waiting>*>(ctx);
+            std::lock_guard lock(w.mutex);
+            ++w.answers;
+            w.answer = {code, revision};
+            w.changed.notify_all();
+          },
+          ctx);
+  std::unique_lock lock(waiting->mutex);
+  if (!waiting->changed.wait_for(lock, std::chrono::seconds(kPatienceSeconds), [&] { return waiting->answers > 0; }))
+    fail("nobody said what is current");
+  expect_equal(waiting->answers, 1, "the number of answers");
+  return waiting->answer;
+}
+
 int32_t Store::backup(int fd) {
   lotse_error error{};
   error.size = sizeof error;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lotse/abi/state_backup.h>
+#include <lotse/abi/state_current.h>
 #include <lotse/abi/state_watch.h>
 
 #include <condition_variable>
@@ -88,6 +89,9 @@ class Watcher {
 class Store {
  public:
   explicit Store(const Subject& subject);
+  // One more at the same store; skips the case where there can be only one.
+  struct Second {};
+  Store(const Subject& subject, Second);
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
@@ -119,6 +123,8 @@ class Store {
 
   lotse_state_info info();
   int32_t compact(uint64_t revision);
+  // lotse.state.current/1: the code and the revision.
+  std::pair<int32_t, uint64_t> current();
   std::unique_ptr<Watcher> watch(const std::string& start, const std::string& end, uint64_t from,
                                  uint64_t credit = UINT64_MAX / 4);
   int32_t backup(int fd);

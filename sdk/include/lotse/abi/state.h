@@ -92,7 +92,8 @@ typedef struct lotse_state_range_result {
 
 typedef struct lotse_state_info {
   uint32_t size;
-  uint32_t fast_reads; /* range does not block for I/O over a network: it may be called on a loop thread */
+  uint32_t fast_reads; /* range does not block for I/O over a network: it may be called on a loop thread. It gives what
+                        * this instance holds, which is all that it has answered or shown in a watch */
   uint64_t revision;   /* current; the highest that was answered or seen in a watch is never above it */
   uint64_t compacted;  /* the lowest revision that can still be read; 1 in the beginning */
   uint64_t bytes_used; /* of the backend's storage; 0: unknown */
@@ -114,7 +115,7 @@ typedef struct lotse_state {
    * are borrowed until on_entry returns; on_entry must not block (a read transaction may be open). */
   int32_t (*range)(void* self, const lotse_state_range* range, int32_t (*on_entry)(void* ctx, const lotse_state_entry*),
                    void* ctx, lotse_state_range_result* result, lotse_error* error);
-  /* [worker], or [any] with fast_reads. The current facts: with several writers this asks them (a quorum read). */
+  /* [worker] The current facts: with several writers this asks them (a quorum read). */
   int32_t (*info)(void* self, lotse_state_info* info, lotse_error* error);
   /* [worker] Forgets what is older: afterwards nothing below `revision` can be read or watched from. Current
    * values stay, and so does the value before an event that is still kept. Above the current one: LOTSE_INVALID. May work in small steps; done when nothing older can be read, space may come back later. */

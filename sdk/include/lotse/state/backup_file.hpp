@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <deque>
 #include <lotse/state/storage.hpp>
 
 namespace lotse::state {
@@ -96,6 +97,38 @@ class BackupWriter {
   Sha256 digest_;
   uint64_t entries_ = 0;
 };
+
+// All entries as of a revision that somebody holds against the sweep.
+inline Status write_entries(BackupWriter& file, Storage& storage, uint64_t revision) {
+  struct Collected {
+    std::string key, value;
+    uint64_t revision;
+    int64_t expires_unix_ns;
+  };
+  std::string start;
+  for (;;) {
+    // Collected first: no read transaction is held while the file is written.
+    std::deque<Collected> chunk;
+    RangeQuery query;
+    query.start = start;
+    query.revision = revision;
+    query.pinned = true;
+    RangeEnd end;
+    Status status = storage.range(
+        query,
+        [&](const Entry& entry) {
+          chunk.push_back({std::string(entry.key), std::string(entry.value), entry.revision, entry.expires_unix_ns});
+          return true;
+        },
+        end);
+    if (!status.ok()) return status;
+    for (const Collected& c : chunk) {
+      if (Status wrote = file.entry({c.key, c.value, c.revision, c.expires_unix_ns}); !wrote.ok()) return wrote;
+    }
+    if (!end.more || chunk.empty()) return {};
+    start = chunk.back().key + '\0';
+  }
+}
 
 // Reads the same, believing nothing: sizes are limits of the contract, keys must grow, the digest must match.
 class BackupReader {

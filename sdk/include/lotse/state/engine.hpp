@@ -114,7 +114,7 @@ class Engine {
     if (Status status = pin_now(facts); !status.ok()) return status;
     BackupWriter file(fd);
     file.head(facts.revision, facts.identity, unix_now_());
-    Status status = write_entries(file, facts.revision);
+    Status status = write_entries(file, *storage_, facts.revision);
     writer_.unpin(facts.revision);
     return status.ok() ? file.foot() : status;
   }
@@ -181,37 +181,6 @@ class Engine {
       if (!status.ok()) return status;
     }
   }
-
-  Status write_entries(BackupWriter& file, uint64_t revision) {
-    std::string start;
-    for (;;) {
-      // Collected first: no read transaction is held while the file is written.
-      std::deque<Collected> chunk;
-      RangeQuery query;
-      query.start = start;
-      query.revision = revision;
-      query.pinned = true;
-      RangeEnd end;
-      Status status = storage_->range(
-          query,
-          [&](const Entry& entry) {
-            chunk.push_back({std::string(entry.key), std::string(entry.value), entry.revision, entry.expires_unix_ns});
-            return true;
-          },
-          end);
-      if (!status.ok()) return status;
-      for (const Collected& c : chunk) {
-        if (Status wrote = file.entry({c.key, c.value, c.revision, c.expires_unix_ns}); !wrote.ok()) return wrote;
-      }
-      if (!end.more || chunk.empty()) return {};
-      start = chunk.back().key + '\0';
-    }
-  }
-  struct Collected {
-    std::string key, value;
-    uint64_t revision;
-    int64_t expires_unix_ns;
-  };
 
   std::unique_ptr<Storage> storage_;
   Writer::UnixNow unix_now_;

@@ -4,6 +4,8 @@
 #ifndef LOTSE_STATE_INSTANCE_HPP
 #define LOTSE_STATE_INSTANCE_HPP
 
+#include <lotse/abi/state_current.h>
+
 #include <lotse/state.hpp>
 #include <lotse/state/engine.hpp>
 
@@ -20,9 +22,17 @@ class EngineInstance : public sdk::State {
       return sdk::guarded("watch", error,
                           [&] { need(as<EngineInstance>(self)->engine_.watch(start, end, from, *sink, *stream)); });
     };
+    // Nobody else writes to this store: what it holds is current.
+    current_.size = sizeof current_;
+    current_.ask = [](void* self, int64_t, void (*done)(void*, int32_t, uint64_t), void* ctx) {
+      Facts facts;
+      int32_t code = as<EngineInstance>(self)->engine_.storage().facts(facts).code;
+      done(ctx, code, facts.revision);
+    };
   }
 
   const void* extension(std::string_view id) override {
+    if (id == LOTSE_STATE_CURRENT) return &current_;
     return id == LOTSE_STATE_WATCH ? &watch_ : State::extension(id);
   }
   void commit(const lotse_state_op* ops, size_t count, sdk::CommitDone done) override {
@@ -52,6 +62,7 @@ class EngineInstance : public sdk::State {
     if (!status.ok()) throw sdk::Failure(status.code, status.message);
   }
   lotse_state_watch watch_{};
+  lotse_state_current current_{};
   Engine engine_;
 };
 
