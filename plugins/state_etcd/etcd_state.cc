@@ -205,6 +205,7 @@ void EtcdState::info(lotse_state_info* info) {
   memset(info->identity, 0, sizeof info->identity);
   memcpy(info->identity, identity.data(), std::min(identity.size(), sizeof info->identity - 1));
   if (LOTSE_HAS(info, lotse_state_info, ephemeral)) info->ephemeral = 0;
+  if (LOTSE_HAS(info, lotse_state_info, shared)) info->shared = 1;
 }
 
 void EtcdState::measure() {
