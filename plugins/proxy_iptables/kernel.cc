@@ -12,8 +12,6 @@ std::vector<std::pair<std::string, const std::set<std::string>*>> shared(const s
 void begin_chain(std::string& out, const std::string& chain) { out += ":" + chain + " - [0:0]\n"; }
 void append(std::string& out, const std::string& chain, const std::string& rule) { out += "-A " + chain + " " + rule + "\n"; }
 
-std::string last_word(const std::string& line) { return line.substr(line.rfind(' ') + 1); }
-
 }  // namespace
 
 std::string full_text(const std::string& table, const RulesById& rules, Family family, const Found& found) {
@@ -25,23 +23,7 @@ std::string full_text(const std::string& table, const RulesById& rules, Family f
       for (const auto& line : *lines) chains[chain].push_back(line);
   }
   for (const auto& [chain, lines] : shared(table, {})) chains[chain];
-  std::string out = "*" + table + "\n";
-  for (const auto& [chain, lines] : chains) begin_chain(out, chain);
-  for (const auto& chain : found.chains)
-    if (!chains.contains(chain)) begin_chain(out, chain);
-  for (const auto& [chain, lines] : chains)
-    for (const auto& line : lines) append(out, chain, line);
-  // First things first: the last to be inserted stands on top.
-  const auto all = jumps(family);
-  for (auto j = all.rbegin(); j != all.rend(); ++j) {
-    if (j->table != table) continue;
-    bool there = false;
-    for (const auto& line : found.jumps) there = there || (line.starts_with("-A " + j->chain + " ") && last_word(line) == last_word(j->rule));
-    if (!there) out += "-I " + j->chain + " 1 " + j->rule + "\n";
-  }
-  for (const auto& chain : found.chains)
-    if (!chains.contains(chain)) out += "-X " + chain + "\n";
-  return out + "COMMIT\n";
+  return table_text(table, chains, jumps(family), found);
 }
 
 std::string change_text(const std::string& table, const RulesById& before, const RulesById& after, const std::set<std::string>& ids) {

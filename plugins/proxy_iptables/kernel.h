@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "plugins/proxy_iptables/rules.h"
-#include "plugins/service_table/iptables_program.h"
 
 namespace lotse::proxy_iptables {
 

@@ -13,12 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "plugins/service_table/table.h"
+#include "plugins/service_table/iptables_program.h"
 
 namespace lotse::proxy_iptables {
 using namespace service_table;
-
-using Lines = std::vector<std::string>;
 
 // What one Service port needs.
 struct ServiceRules {
@@ -42,7 +40,6 @@ inline constexpr const char* kPrefix = "LOTSE-";
 // Chains that are always there: (chain, rules) by table; and the jumps from the kernel's own chains, by (table, chain, rule).
 std::map<std::string, Lines> fixed_nat_chains();
 std::map<std::string, Lines> fixed_filter_chains(Family family);
-struct Jump { std::string table, chain, rule; };
 std::vector<Jump> jumps(Family family);
 
 std::string chain_hash(const std::string& text);  // 13 characters

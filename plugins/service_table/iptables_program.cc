@@ -7,8 +7,12 @@
 
 namespace lotse::service_table {
 namespace {
+
 constexpr std::chrono::seconds kPatience{60};
-}
+
+std::string last_word(const std::string& line) { return line.substr(line.rfind(' ') + 1); }
+
+}  // namespace
 
 Found parse_save(const std::string& text, const std::string& prefix) {
   Found found;
@@ -22,6 +26,25 @@ Found parse_save(const std::string& text, const std::string& prefix) {
     }
   }
   return found;
+}
+
+std::string table_text(const std::string& table, const std::map<std::string, Lines>& chains, const std::vector<Jump>& jumps, const Found& found) {
+  std::string out = "*" + table + "\n";
+  for (const auto& [chain, lines] : chains) out += ":" + chain + " - [0:0]\n";
+  for (const auto& chain : found.chains)
+    if (!chains.contains(chain)) out += ":" + chain + " - [0:0]\n";
+  for (const auto& [chain, lines] : chains)
+    for (const auto& line : lines) out += "-A " + chain + " " + line + "\n";
+  // First things first: the last to be inserted stands on top.
+  for (auto j = jumps.rbegin(); j != jumps.rend(); ++j) {
+    if (j->table != table) continue;
+    bool there = false;
+    for (const auto& line : found.jumps) there = there || (line.starts_with("-A " + j->chain + " ") && last_word(line) == last_word(j->rule));
+    if (!there) out += "-I " + j->chain + " 1 " + j->rule + "\n";
+  }
+  for (const auto& chain : found.chains)
+    if (!chains.contains(chain)) out += "-X " + chain + "\n";
+  return out + "COMMIT\n";
 }
 
 std::string removal_text(const std::string& table, const Found& found) {

@@ -11,6 +11,11 @@ struct Found {
 };
 Found parse_save(const std::string& text, const std::string& prefix);
 
+using Lines = std::vector<std::string>;  // rules without "-A chain"
+struct Jump { std::string table, chain, rule; };
+
+// The whole of what is ours in a table: chains with their rules, jumps that are not there yet, and nothing else of what was found.
+std::string table_text(const std::string& table, const std::map<std::string, Lines>& chains, const std::vector<Jump>& jumps, const Found& found);
 // What makes found disappear. Empty: there is nothing.
 std::string removal_text(const std::string& table, const Found& found);
 

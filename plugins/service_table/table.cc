@@ -76,7 +76,7 @@ bool parse_service(const sdk::Msg& m, Service* s, Problem* problem) {
 }
 
 Facts parse_facts(const sdk::Msg& table) {
-  return {table["pod_cidrs"].as_strings(), table["cluster_cidrs"].as_strings(), table["node_port_addresses"].as_strings()};
+  return {table["pod_cidrs"].as_strings(), table["cluster_cidrs"].as_strings(), table["node_port_addresses"].as_strings(), table["peer_addresses"].as_strings()};
 }
 
 }  // namespace lotse::service_table

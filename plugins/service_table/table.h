@@ -30,7 +30,7 @@ struct Problem {
 };
 
 struct Facts {  // of the node and the cluster
-  std::vector<std::string> pod_cidrs, cluster_cidrs, node_port_addresses;
+  std::vector<std::string> pod_cidrs, cluster_cidrs, node_port_addresses, peer_addresses;
 };
 
 // Addresses and ports are checked here, so that the text of rules can be put together without another look.

@@ -8,7 +8,8 @@
  * signature of runtime.h's; the maps are MessagePack.
  *
  * Shapes
- *   table: {node_name, node_addresses [str], pod_cidrs [str], cluster_cidrs [str], [node_port_addresses] [cidr], services [service]}
+ *   table: {node_name, node_addresses [str], pod_cidrs [str], cluster_cidrs [str], [node_port_addresses] [cidr], [peer_addresses] [str],
+ *     services [service]}; peer_addresses are those of the cluster's other nodes, which answer there themselves
  *   service: one per Service port:
  *     {id "ns/name:port", protocol "TCP"|"UDP"|"SCTP", cluster_ips [str], port int, [node_port] int,
  *      [external_ips] [str], [load_balancer_ips] [str], [source_ranges] [cidr],
