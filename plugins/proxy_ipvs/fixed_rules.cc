@@ -28,7 +28,7 @@ std::string set_type(Family family, Set set) {
   return type + " family " + (family == Family::kIPv4 ? "inet" : "inet6") + " maxelem 4194304";
 }
 
-std::map<std::string, Lines> fixed_chains(const std::string& table, Family f) {
+std::map<std::string, Lines> chains_of(const std::string& table, Family f, const std::set<std::string>& inside) {
   const std::string mark = std::string("-j MARK --set-xmark ") + kMark, fresh = "-m conntrack --ctstate NEW ";
   if (table == "nat")
     return {{"LOTSEVS-MARK",
@@ -36,7 +36,9 @@ std::map<std::string, Lines> fixed_chains(const std::string& table, Family f) {
               // The node itself has taken the address it speaks to as its own.
               in(f, Set::kCluster, "src,dst") + in(f, Set::kCluster, "dst,dst") + mark,
               in(f, Set::kMasquerade, "dst,dst") + mark,
-              in(f, Set::kLocal, "dst,dst") + "-m addrtype --src-type LOCAL " + mark}},
+              in(f, Set::kLocal, "dst,dst") + "-m addrtype --src-type LOCAL " + mark,
+              in(f, Set::kLocal, "dst,dst") + "-j " + kInside}},
+            {kInside, Lines(inside.begin(), inside.end())},
             {"LOTSEVS-MASQ",
              {in(f, Set::kLoop, "dst,dst,src") + "-j MASQUERADE", std::string("-m mark ! --mark ") + kMark + " -j RETURN", "-j MARK --set-xmark 0x0/0x4000",
               "-j MASQUERADE --random-fully"}}};
@@ -53,6 +55,12 @@ std::map<std::string, Lines> fixed_chains(const std::string& table, Family f) {
             std::string(f == Family::kIPv4 ? "! -p icmp " : "! -p ipv6-icmp ") + fresh + in(f, Set::kAddresses, "dst") + "-j REJECT"}},
           {"LOTSEVS-OUT", {fresh + in(f, Set::kDrop, "dst,dst") + "-j DROP", fresh + in(f, Set::kReject, "dst,dst") + "-j REJECT"}},
           {"LOTSEVS-FORWARD", {std::string("-m mark --mark ") + kMark + " -j ACCEPT", "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"}}};
+}
+
+std::string inside_text(const std::set<std::string>& inside) {
+  std::string out = std::string("*nat\n:") + kInside + " - [0:0]\n";
+  for (const auto& rule : inside) out += std::string("-A ") + kInside + " " + rule + "\n";
+  return out + "COMMIT\n";
 }
 
 std::vector<Jump> fixed_jumps() {

@@ -1,6 +1,8 @@
 // The few iptables rules around IPVS. There is one of each, however many Services: what differs is in the kernel's sets.
 //
 //   nat     PREROUTING, OUTPUT -> LOTSEVS-MARK: marks what must come back through this node
+//                              -> LOTSEVS-INSIDE: pods and the node itself at an address with the external policy Local, of which some
+//                                 endpoints are elsewhere: to the cluster IP. The only rules that belong to a Service
 //           POSTROUTING -> LOTSEVS-MASQ: masquerades what is marked, and a pod that reaches itself
 //   filter  INPUT -> LOTSEVS-GATE: refuses, drops, lets pass. IPVS takes what is addressed to a virtual service after INPUT
 //           OUTPUT -> LOTSEVS-OUT: refuses what has no endpoints. (Before it IPVS has taken what has.)
@@ -19,10 +21,13 @@
 namespace lotse::proxy_ipvs {
 
 inline constexpr const char* kPrefix = "LOTSEVS-";
+inline constexpr const char* kInside = "LOTSEVS-INSIDE";
 
 std::string set_name(Family family, Set set);
 std::string set_type(Family family, Set set);  // "hash:ip,port family inet"
-std::map<std::string, Lines> fixed_chains(const std::string& table, Family family);
+// inside: the rules of LOTSEVS-INSIDE.
+std::map<std::string, Lines> chains_of(const std::string& table, Family family, const std::set<std::string>& inside);
+std::string inside_text(const std::set<std::string>& inside);  // only that chain, anew
 std::vector<Jump> fixed_jumps();
 
 }  // namespace lotse::proxy_ipvs

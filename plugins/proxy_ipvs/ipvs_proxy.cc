@@ -56,7 +56,7 @@ void IpvsProxy::info(const sdk::Msg&, sdk::Call call) {
     return true;
   });
   call.done(sdk::Msg::map({{"mode", "ipvs"}, {"scheduler", scheduler_}, {"families", sdk::Msg::strings({"IPv4", "IPv6"})},
-                           {"features", sdk::Msg::strings({"affinity", "node_ports", "external_ips", "load_balancer", "source_ranges", "traffic_policy", "hairpin", "draining"})}}));
+                           {"features", sdk::Msg::strings({"affinity", "node_ports", "external_ips", "load_balancer", "source_ranges", "traffic_policy", "hairpin", "draining", "affinity_with_connections", "through_input"})}}));
 }
 
 void IpvsProxy::resync(const sdk::Msg& table, sdk::Call call) {

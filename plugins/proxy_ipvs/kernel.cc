@@ -41,7 +41,15 @@ Wanted Kernel::wanted_of_all_families(const Service& service, const Facts& facts
     Wanted one = wanted_of(service, facts, it == addresses_.end() ? Addresses() : it->second, family);
     out.virtuals.merge(one.virtuals);
     out.members.merge(one.members);
+    out.inside.merge(one.inside);
   }
+  return out;
+}
+
+std::set<std::string> Kernel::inside(Family family) const {
+  std::set<std::string> out;
+  for (const auto& [id, w] : wanted_)
+    if (auto it = w.inside.find(family); it != w.inside.end()) out.insert(it->second.begin(), it->second.end());
   return out;
 }
 
@@ -96,7 +104,8 @@ std::vector<Problem> Kernel::resync(const ServiceTable& table) {
     restore_sets(whole_sets_text(family, members));
     IptablesProgram iptables(family, settings_.variant);
     std::string text;
-    for (const char* name : {"nat", "filter"}) text += table_text(name, fixed_chains(name, family), fixed_jumps(), parse_save(iptables.save(name), kPrefix));
+    inside_[family] = inside(family);
+    for (const char* name : {"nat", "filter"}) text += table_text(name, chains_of(name, family, inside_[family]), fixed_jumps(), parse_save(iptables.save(name), kPrefix));
     iptables.restore(text);
   }
   try {
@@ -122,11 +131,13 @@ std::vector<Problem> Kernel::apply(const ServiceTable& table, const std::set<std
 std::vector<Problem> Kernel::change(const ServiceTable& table, const std::set<std::string>& ids) {
   std::map<Member, int> member_changes;
   std::map<VirtualKey, const Virtual*> virtuals;
+  bool inside_may_differ = false;
   for (const auto& id : ids) {
     problems_.erase(id);
     auto old = wanted_.find(id);
     if (old == wanted_.end()) continue;
     count(old->second, -1, &member_changes);
+    inside_may_differ |= !old->second.inside.empty();
     for (const auto& [key, v] : old->second.virtuals) {
       virtuals[key] = nullptr;
       holders_.erase(key);
@@ -138,6 +149,7 @@ std::vector<Problem> Kernel::change(const ServiceTable& table, const std::set<st
     if (!service) continue;
     const Wanted& w = wanted_[id] = wanted_of_all_families(*service, table.facts());
     count(w, 1, &member_changes);
+    inside_may_differ |= !w.inside.empty();
     for (const auto& [key, v] : w.virtuals) {
       if (!holders_.try_emplace(key, id).second) {
         contested_ = true;  // the whole is written anew, and tells
@@ -150,6 +162,12 @@ std::vector<Problem> Kernel::change(const ServiceTable& table, const std::set<st
   for (const auto& [m, by] : member_changes)
     if (by) (by > 0 ? added : removed).insert(m);
   restore_sets(set_changes_text(removed, added));
+  if (inside_may_differ)
+    for (Family family : families_)
+      if (auto now = inside(family); now != inside_[family]) {
+        IptablesProgram(family, settings_.variant).restore(inside_text(now));
+        inside_[family] = std::move(now);
+      }
   try {
     for (const auto& [key, v] : virtuals)
       if (auto problem = services_.bring(ipvs(), key, v, now())) problems_[problem->id] = *problem;

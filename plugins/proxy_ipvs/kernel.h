@@ -30,6 +30,7 @@ class Kernel {
  private:
   Wanted wanted_of_all_families(const Service& service, const Facts& facts) const;
   void count(const Wanted& wanted, int by, std::map<Member, int>* changes);
+  std::set<std::string> inside(Family family) const;
   std::vector<Problem> change(const ServiceTable& table, const std::set<std::string>& ids);
   Ipvs& ipvs();
 
@@ -40,6 +41,7 @@ class Kernel {
   std::map<Family, Addresses> addresses_;
   std::map<std::string, Wanted> wanted_;       // by the Service port's id
   std::map<Member, int> members_;              // how many want each
+  std::map<Family, std::set<std::string>> inside_;  // as it was written
   std::map<VirtualKey, std::string> holders_;  // which Service port has it
   std::map<std::string, Problem> problems_;
   bool contested_ = false;  // two Services want one address and port

@@ -41,6 +41,7 @@ struct Member {
 struct Wanted {
   std::map<VirtualKey, Virtual> virtuals;
   std::set<Member> members;
+  std::map<Family, std::set<std::string>> inside;  // rules of LOTSEVS-INSIDE
 };
 
 }  // namespace lotse::proxy_ipvs

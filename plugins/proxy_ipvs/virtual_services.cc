@@ -40,7 +40,10 @@ std::optional<Problem> VirtualServices::bring(Ipvs& kernel, const VirtualKey& ke
 void VirtualServices::bring_destinations(Ipvs& kernel, const VirtualKey& key, const Virtual& wanted, Time now) {
   auto there = kernel.destinations(key);
   auto& draining = draining_[key];
-  for (const auto& to : wanted.destinations) {
+  // In any order: were it the same on all nodes, all of them would begin with the same endpoint.
+  std::vector<Destination> order(wanted.destinations.begin(), wanted.destinations.end());
+  std::shuffle(order.begin(), order.end(), dice_);
+  for (const auto& to : order) {
     draining.erase(to);
     auto it = there.find(to);
     if (it == there.end() || it->second.weight != 1) kernel.set(key, to, 1, it != there.end());

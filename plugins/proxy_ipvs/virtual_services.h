@@ -6,6 +6,7 @@
 #pragma once
 #include <chrono>
 #include <optional>
+#include <random>
 
 #include "plugins/proxy_ipvs/ipvs.h"
 
@@ -26,6 +27,7 @@ class VirtualServices {
 
  private:
   void bring_destinations(Ipvs& kernel, const VirtualKey& key, const Virtual& wanted, Time now);
+  std::minstd_rand dice_{std::random_device()()};
   std::string scheduler_;
   std::chrono::nanoseconds patience_;
   std::map<VirtualKey, std::map<Destination, Time>> draining_;  // until when

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include "plugins/proxy_ipvs/fixed_rules.h"
 #include "plugins/service_table/endpoint_choice.h"
 
 namespace lotse::proxy_ipvs {
@@ -68,6 +69,17 @@ class Maker {
     put(Set::kLocal, place(ip, port));
     if (local_.empty()) put(Set::kOutside, place(ip, port));
     serve(ip, port, local_.empty() ? all_ : local_);
+    if (!local_.empty() && local_.size() < all_.size()) turn_inside(ip, port);
+  }
+
+  // Pods and the node itself are not bound by the external policy: they are sent to the cluster IP, which has all endpoints.
+  void turn_inside(const std::string& ip, int port) {
+    if (s_.internal_local) return;
+    const std::string cluster_ip = canonical(of_family(s_.cluster_ips, family_, false).front(), family_);
+    const std::string match = "-d " + ip + (family_ == Family::kIPv4 ? "/32" : "/128") + " -p " + s_.protocol + " -m " + s_.protocol + " --dport " + std::to_string(port);
+    const std::string to = " -j DNAT --to-destination " + at({cluster_ip, s_.port}, family_);
+    out_.inside[family_].insert(match + " -m set --match-set " + set_name(family_, Set::kPods) + " src" + to);
+    out_.inside[family_].insert(match + " -m addrtype --src-type LOCAL" + to);
   }
 
   // An interface of ours has the address, so that what is sent there comes to us; a node's own address it has already.

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "plugins/service_table/program.h"
+
 namespace lotse::service_table {
 
 bool write_sysctl(const std::string& path, const std::string& value) {
@@ -15,7 +17,10 @@ bool write_sysctl(const std::string& path, const std::string& value) {
 
 void let_forward(bool ipv6) {
   write_sysctl("net/ipv4/ip_forward", "1");
-  write_sysctl("net/bridge/bridge-nf-call-iptables", "1");
+  if (!write_sysctl("net/bridge/bridge-nf-call-iptables", "1")) {
+    run_program({"modprobe", "br_netfilter"}, "", std::chrono::seconds(20));
+    write_sysctl("net/bridge/bridge-nf-call-iptables", "1");
+  }
   if (!ipv6) return;
   write_sysctl("net/ipv6/conf/all/forwarding", "1");
   write_sysctl("net/bridge/bridge-nf-call-ip6tables", "1");

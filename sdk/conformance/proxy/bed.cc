@@ -88,6 +88,13 @@ Msg ProxyBed::info() {
   return answer.value;
 }
 
+bool ProxyBed::has_feature(const std::string& name) {
+  const Msg told = info();
+  for (const auto& f : told["features"].items())
+    if (f.as_text() == name) return true;
+  return false;
+}
+
 Answer ProxyBed::try_resync(const std::vector<Msg>& services) {
   std::vector<std::string> addresses = {"192.0.2.1", "198.51.100.1"}, own = {"10.88.1.0/24"}, all = {"10.88.0.0/16"};
   if (six()) {

@@ -40,6 +40,7 @@ class ProxyBed {
   uint64_t seed() const { return seed_; }
 
   Msg info();
+  bool has_feature(const std::string& name);
   Answer try_resync(const std::vector<Msg>& services);
   Msg resync(const std::vector<TestService>& services);
   Msg apply(const std::vector<TestService>& set, const std::vector<std::string>& removed = {});

@@ -30,7 +30,7 @@ void collect(std::vector<std::string>* out, const std::string& head, const std::
   for (std::string line; std::getline(lines, line);) {
     line = without(
         line,
-        R"(elements = \{|\[\d+:\d+\]| expires \S+|counter packets \d+ bytes \d+| # handle \d+| fe80::\S+|\b(UP|DOWN|UNKNOWN|LOWERLAYERDOWN)\b)");
+        R"(elements = \{|\[\d+:\d+\]| expires \S+|counter packets \d+ bytes \d+| # handle \d+| hashsize \d+| initval \S+| fe80::\S+|\b(UP|DOWN|UNKNOWN|LOWERLAYERDOWN)\b)");
     line = without(line, R"([ \t]+)", " ");
     line = without(line, R"(^[ \t]+|[ \t]*\}?$)");
     if (line.empty() || line.starts_with("#") || (head == "nft: " && !outside_iptables(line, &table_of_iptables)))

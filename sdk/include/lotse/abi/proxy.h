@@ -32,7 +32,10 @@ extern "C" {
 
 typedef struct lotse_proxy {
   lotse_instance base;
-  /* {} -> {mode "iptables", families ["IPv4", "IPv6"], [features] [str]}; families: whose traffic it sends, none if it sends none */
+  /* {} -> {mode "iptables", families ["IPv4", "IPv6"], [features] [str]}; families: whose traffic it sends, none if it sends none;
+   * LOTSE_UNSUPPORTED where the kernel lacks what the mode needs. Of the features two are limits: "affinity_with_connections"
+   * (a client stays with its endpoint for as long as the kernel remembers a connection of it, whatever the timeout),
+   * "through_input" (what goes to a Service passes the machine's INPUT chains, and a firewall there must let it in) */
   lotse_message_fn info;
   /* table -> {[problems] [{id, reason, message}]}: make the kernel match exactly this */
   lotse_message_fn resync;
