@@ -53,17 +53,17 @@ struct PluginHost::Impl {
   static const void* service(void* self, const char* id) {
     Impl* p = of(self);
     std::string_view wanted = id ? id : "";
-    if (wanted == LOTSE_HOST_LOG) return &p->log;
-    if (wanted == LOTSE_HOST_PATHS) return &p->paths;
-    if (wanted == LOTSE_HOST_FAULT) return &p->fault;
     std::function<const void*(const std::string&, const std::string&)> make;
     {
       std::lock_guard lock(p->host.mutex_);
       auto found = p->host.services_.find(std::string(wanted));
-      if (found == p->host.services_.end()) return nullptr;
-      make = found->second;
+      if (found != p->host.services_.end()) make = found->second;
     }
-    return make(p->kind, p->name);
+    if (make) return make(p->kind, p->name);
+    if (wanted == LOTSE_HOST_LOG) return &p->log;
+    if (wanted == LOTSE_HOST_PATHS) return &p->paths;
+    if (wanted == LOTSE_HOST_FAULT) return &p->fault;
+    return nullptr;
   }
 
   // Whether one more line may be written; tells how many were dropped in a second that has passed.

@@ -31,8 +31,9 @@ class Host {
   // REQUIRES: loop and workers outlive every plugin.
   Host(Loop& loop, WorkerPool& workers, HostOptions options);
   ~Host();
-  // [init] Offers a service to all plugins that are created from now on; `service` is the C struct and lives as long as
-  // they.
+  const HostOptions& options() const { return options_; }
+  // [init] Offers a service to all plugins that are created from now on, before one of ours of that id; `service` is the C struct and lives
+  // as long as they.
   void offer(const std::string& id, const void* service);
   // The same, made for each plugin: kind and name are passed in.
   void offer_each(const std::string& id,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/plugin/code.h"
+#include "core/plugin/isolation.h"
 #include "core/plugin/library.h"
 #include "core/plugin/shield.h"
 
@@ -40,6 +41,8 @@ Result<config::Section> section_of(const Found& found, const lotse_factory& fact
     section.keys.push_back(std::move(key));
     at += raw->size;
   }
+  const auto& ours = isolation_keys(kind);
+  section.keys.insert(section.keys.end(), ours.begin(), ours.end());
   if (std::string wrong = config::check_declaration(section); !wrong.empty()) return refuse(wrong);
   return section;
 }
@@ -181,7 +184,21 @@ Result<Owned> Plugins::create_checked(Host& host, const config::Config& config, 
   config::Complaints complaints(config.file_name());
   MsgValue values = config::check_plugin(config, kind, name, declared.keys, &complaints);
   LOTSE_CHECK_OK(complaints.status());
-  return create(host, kind, name, values);
+  const Isolation isolation = Isolation::take(&values);
+  return isolation.process ? create_apart(host, kind, name, isolation, values) : create(host, kind, name, values);
+}
+
+Result<Owned> Plugins::create_apart(Host& host, const std::string& kind, const std::string& name, const Isolation& isolation,
+                                    const MsgValue& values) {
+  LOTSE_TRY(const Found* found, find(kind, name));
+  LOTSE_TRY(std::unique_ptr<PluginHost> plugin_host, PluginHost::make(host, kind, name));
+  auto made = create_isolated(host, *plugin_host, isolation, found->path, kind, name, values);
+  if (!made.ok()) {
+    Status status = made.status();
+    status.message = fmt::format("{} plugin '{}': {}", kind, name, status.message);
+    return status;
+  }
+  return Owned(*made, std::move(plugin_host), kind, name);
 }
 
 Result<std::unique_ptr<StatePlugin>> Plugins::create_state(Host& host, const config::Config& config) {

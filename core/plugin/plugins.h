@@ -11,6 +11,7 @@
 #include "core/plugin/discovery.h"
 #include "core/plugin/host.h"
 #include "core/plugin/instance.h"
+#include "core/plugin/isolation.h"
 #include "lotse/abi/entry.h"
 
 namespace lotse::plugin {
@@ -40,6 +41,9 @@ class Plugins {
                                                             const std::string& name);
   // With values of the caller's: for tests and tools.
   Result<Owned> create(Host& host, const std::string& kind, const std::string& name, const MsgValue& values);
+  // The same in a process of its own.
+  Result<Owned> create_apart(Host& host, const std::string& kind, const std::string& name, const Isolation& isolation,
+                             const MsgValue& values);
 
  private:
   struct Loaded;

@@ -28,6 +28,7 @@ struct Subject {
   const lotse_factory* factory = nullptr;  // of the suite's kind
   CheckHost* host = nullptr;
   std::string config;  // MessagePack, as create() takes it
+  std::string path;    // of the plugin
   uint64_t seed = 0;
 };
 
@@ -65,6 +66,8 @@ inline void expect_text(std::string_view is, std::string_view should, const std:
 
 // Runs an instance of the subject's factory; ends the case with the plugin's sentence if there is none.
 const lotse_instance* create(const Subject& subject);
+// The same in a lotse-plugin-host; skips the case where that program is not beside this one.
+const lotse_instance* create_apart(const Subject& subject, const char* kind);
 
 struct Registration {
   Registration(const char* kind, const char* id, const char* sentence, std::function<void(const Subject&)> run) {

@@ -13,6 +13,7 @@
 #include "sdk/conformance/check_host.h"
 #include "sdk/conformance/config.h"
 #include "sdk/conformance/load.h"
+#include "sdk/isolation/isolated_instance.h"
 
 namespace lotse::check {
 namespace {
@@ -67,6 +68,7 @@ void run_here(const Options& options, const Case& c, const std::string& director
     CheckHost host(directory, options.verbose);
     subject.host = &host;
     subject.seed = options.seed;
+    subject.path = std::filesystem::absolute(options.plugin);
     subject.plugin = load(options.plugin);
     lotse_error error{};
     error.size = sizeof error;
@@ -119,6 +121,20 @@ const lotse_instance* create(const Subject& subject) {
   const lotse_instance* made =
       subject.factory->create(subject.host->c(), {subject.config.data(), subject.config.size()}, &error);
   if (made == nullptr) fail(std::string("no instance: ") + error.message);
+  return made;
+}
+
+const lotse_instance* create_apart(const Subject& subject, const char* kind) {
+  const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "lotse-plugin-host";
+  if (!std::filesystem::exists(program)) skip("there is no lotse-plugin-host beside this program");
+  isolation::IsolatedInstance::Settings settings;
+  settings.program = program;
+  settings.restart = false;
+  settings.description = {subject.path, kind, subject.factory->name, subject.host->directory(), subject.host->directory() + "/run", "check", subject.config};
+  std::string why;
+  int32_t code = LOTSE_OK;
+  const lotse_instance* made = isolation::IsolatedInstance::make(std::move(settings), &why, &code);
+  if (made == nullptr) fail("no instance: " + why);
   return made;
 }
 

@@ -4,124 +4,101 @@
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
-#include "lotse/error.hpp"
+#include "sdk/isolation/far_end.h"
+#include "sdk/isolation/table.h"
 
 namespace lotse::conformance {
 namespace {
+using namespace isolation;
 
-// The short functions, by index.
-constexpr lotse_message_fn lotse_runtime::*kCalls[] = {&lotse_runtime::info,
-                                                       &lotse_runtime::sandbox_run,
-                                                       &lotse_runtime::sandbox_stop,
-                                                       &lotse_runtime::sandbox_remove,
-                                                       &lotse_runtime::sandbox_status,
-                                                       &lotse_runtime::sandbox_list,
-                                                       &lotse_runtime::container_create,
-                                                       &lotse_runtime::container_start,
-                                                       &lotse_runtime::container_stop,
-                                                       &lotse_runtime::container_remove,
-                                                       &lotse_runtime::container_status,
-                                                       &lotse_runtime::container_list,
-                                                       &lotse_runtime::container_update,
-                                                       &lotse_runtime::container_stats,
-                                                       &lotse_runtime::container_reopen_log,
-                                                       &lotse_runtime::exec_sync,
-                                                       &lotse_runtime::image_import,
-                                                       &lotse_runtime::image_status,
-                                                       &lotse_runtime::image_list,
-                                                       &lotse_runtime::image_remove,
-                                                       &lotse_runtime::image_fs};
-
-}  // namespace
-
-struct Loopback::Impl {
-  struct Message {
-    size_t function;
-    std::string bytes;  // a copy that dies as soon as the callee has returned
-    lotse_call call;
-  };
-
-  const lotse_runtime* inner;
-  lotse_runtime outer{};
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::deque<Message> queue;
-  bool stopping = false;
-  std::vector<std::thread> threads;
-
-  void send(size_t function, lotse_bytes request, const lotse_call* call) {
-    std::lock_guard lock(mutex);
-    queue.push_back({function, std::string(sdk::view(request)), *call});
-    changed.notify_one();
+// Threads that work off what is put in, until it is closed; what is in by then is done.
+class Workers {
+ public:
+  Workers(int threads) {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+  }
+  ~Workers() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+      changed_.notify_all();
+    }
+    for (auto& thread : threads_) thread.join();
+  }
+  void put(std::function<void()> fn) {
+    std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(fn));
+    changed_.notify_one();
   }
 
+ private:
   void run() {
-    std::unique_lock lock(mutex);
+    std::unique_lock lock(mutex_);
     for (;;) {
-      changed.wait(lock, [&] { return stopping || !queue.empty(); });
-      if (queue.empty()) return;
-      Message message = std::move(queue.front());
-      queue.pop_front();
+      changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      auto fn = std::move(queue_.front());
+      queue_.pop_front();
       lock.unlock();
-      (inner->*kCalls[message.function])(inner->base.self, sdk::bytes(message.bytes), &message.call);
-      message.bytes.assign(message.bytes.size(), '\xc1');  // who kept a pointer into it reads a byte that means nothing
+      fn();
       lock.lock();
     }
   }
-
-  template <size_t Index>
-  static void forward(void* self, lotse_bytes request, const lotse_call* call) {
-    static_cast<Impl*>(self)->send(Index, request, call);
-  }
-  template <size_t... Indexes>
-  void fill(std::index_sequence<Indexes...>) {
-    ((outer.*kCalls[Indexes] = forward<Indexes>), ...);
-  }
-  template <lotse_message_stream_fn lotse_runtime::*Member>
-  static int32_t open(void* self, lotse_bytes request, const lotse_stream_sink* sink, lotse_stream* stream,
-                      lotse_error* error) {
-    auto* impl = static_cast<Impl*>(self);
-    std::string bytes(sdk::view(request));
-    lotse_stream_sink copy = *sink;
-    int32_t code = (impl->inner->*Member)(impl->inner->base.self, sdk::bytes(bytes), &copy, stream, error);
-    bytes.assign(bytes.size(), '\xc1');
-    copy = {};
-    return code;
-  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> queue_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
 };
 
-Loopback::Loopback(const lotse_runtime* inner) : impl_(std::make_unique<Impl>()) {
-  impl_->inner = inner;
-  impl_->outer.base = {sizeof(lotse_runtime),
-                       0,
-                       impl_.get(),
-                       [](void*) {},
-                       [](void*, const char*) -> const void* { return nullptr; },
-                       nullptr};
-  impl_->fill(std::make_index_sequence<std::size(kCalls)>());
-  impl_->outer.exec = Impl::open<&lotse_runtime::exec>;
-  impl_->outer.attach = Impl::open<&lotse_runtime::attach>;
-  impl_->outer.port_forward = Impl::open<&lotse_runtime::port_forward>;
-  impl_->outer.events = Impl::open<&lotse_runtime::events>;
-  impl_->outer.image_pull = Impl::open<&lotse_runtime::image_pull>;
-  for (int i = 0; i < 2; i++) impl_->threads.emplace_back([impl = impl_.get()] { impl->run(); });
-}
-
-Loopback::~Loopback() {
-  {
-    std::lock_guard lock(impl_->mutex);
-    impl_->stopping = true;
-    impl_->changed.notify_all();
+// One direction: frames become bytes, and bytes frames again on a thread of their own.
+class Wire {
+ public:
+  explicit Wire(std::function<void(Frame)> take) : take_(std::move(take)), worker_(1) {}
+  void send(const Frame& frame) {
+    std::string bytes;
+    append_frame(&bytes, frame);
+    worker_.put([this, bytes = std::move(bytes)] {
+      reader_.feed(bytes);
+      for (Frame f; reader_.next(&f);) take_(std::move(f));
+    });
   }
-  for (auto& thread : impl_->threads) thread.join();
-}
 
+ private:
+  std::function<void(Frame)> take_;
+  FrameReader reader_;
+  Workers worker_;
+};
+
+}  // namespace
+
+struct Loopback::Impl : Table {
+  Workers calls{4};
+  std::shared_ptr<NearEnd> near_end;
+  std::shared_ptr<FarEnd> far_end;
+  Wire to_near{[this](Frame f) { near_end->receive(std::move(f)); }};
+  Wire to_far{[this](Frame f) { far_end->receive(std::move(f)); }};
+
+  explicit Impl(const lotse_runtime* inner) : Table(*functions_of("runtime")) {
+    NearEnd::Settings settings;
+    settings.send = [this](const Frame& f) { to_far.send(f); };
+    near_end = std::make_shared<NearEnd>(std::move(settings));
+    auto work = [this](std::function<void()> fn) { return calls.put(std::move(fn)), true; };
+    far_end = std::make_shared<FarEnd>(&inner->base, *functions_of("runtime"),
+                                       FarEnd::Settings{[this](const Frame& f) { to_near.send(f); }, work, work});
+  }
+  std::shared_ptr<NearEnd> near(std::string*) override { return near_end; }
+  void destroy() override {}
+  int32_t reconfigure(lotse_bytes, lotse_error*) override { return LOTSE_UNSUPPORTED; }
+};
+
+Loopback::Loopback(const lotse_runtime* inner) : impl_(std::make_unique<Impl>(inner)) {}
+Loopback::~Loopback() = default;
 const lotse_runtime* Loopback::runtime() const {
-  return &impl_->outer;
+  return reinterpret_cast<const lotse_runtime*>(impl_->instance());
 }
 
 }  // namespace lotse::conformance

@@ -1,6 +1,5 @@
-// A runtime behind messages: the same table, but every call is made of a function's index and bytes, which another
-// thread takes up, as a process boundary would have it. Who passes the suite directly and through this keeps no
-// pointers.
+// A runtime behind messages: both ends of sdk/isolation in one process, with bytes between them that other threads take up. Who passes the
+// suite directly and through this keeps no pointers.
 #pragma once
 #include <memory>
 

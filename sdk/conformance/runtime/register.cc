@@ -1,4 +1,5 @@
-// The runtime suite as cases of lotse-plugin-check: each once directly and once through the loopback marshaller.
+// The runtime suite as cases of lotse-plugin-check: each directly, through the loopback marshaller, and in a
+// process of its own.
 //
 // What the cases need of their surroundings comes from the environment (README.md); without an image, those that need
 // real processes are skipped.
@@ -17,7 +18,9 @@ std::string setting_of(const char* name, const char* otherwise = "") {
   return value != nullptr ? value : otherwise;
 }
 
-void run(const RuntimeCase& c, const check::Subject& subject, bool loopback) {
+enum class Way { kDirect, kLoopback, kProcess };
+
+void run(const RuntimeCase& c, const check::Subject& subject, Way way) {
   RuntimeSetting setting;
   setting.directory = subject.host->directory() + "/logs";
   mkdir(setting.directory.c_str(), 0700);
@@ -32,16 +35,19 @@ void run(const RuntimeCase& c, const check::Subject& subject, bool loopback) {
   if (c.needs_processes && !setting.processes)
     check::skip("needs a runtime with real processes and LOTSE_RUNTIME_IMAGE");
   if (setting.image.empty()) setting.image = "lotse.local/none:1";
-  auto make = [&subject] { return reinterpret_cast<const lotse_runtime*>(check::create(subject)); };
-  std::string wrong = run_case(c, setting, make, loopback);
+  auto make = [&] {
+    const lotse_instance* made = way == Way::kProcess ? check::create_apart(subject, "runtime") : check::create(subject);
+    return reinterpret_cast<const lotse_runtime*>(made);
+  };
+  std::string wrong = run_case(c, setting, make, way == Way::kLoopback);
   if (!wrong.empty()) check::fail(wrong);
 }
 
 [[maybe_unused]] const bool registered = [] {
-  for (bool loopback : {false, true}) {
+  for (auto [way, prefix] : {std::pair{Way::kDirect, "direct."}, {Way::kLoopback, "loopback."}, {Way::kProcess, "process."}}) {
     for (const RuntimeCase& c : runtime_cases()) {
-      check::cases().push_back({"runtime", std::string(loopback ? "loopback." : "direct.") + c.name, c.says,
-                                [c, loopback](const check::Subject& subject) { run(c, subject, loopback); }, 120});
+      check::cases().push_back({"runtime", std::string(prefix) + c.name, c.says,
+                                [c, way = way](const check::Subject& subject) { run(c, subject, way); }, 120});
     }
   }
   return true;
