@@ -30,7 +30,7 @@ Result<std::string> find_program() {
 // What is heard from and about the process. All of it on the thread of the instance, but for the end of a flood.
 class Ear : public std::enable_shared_from_this<Ear> {
  public:
-  Ear(const PluginHost& host, Duration pause) : host_(host.raw()), pause_(pause) {}
+  explicit Ear(const PluginHost& host) : host_(host.raw()) {}
 
   void frame(const isolation::Frame& f) {
     auto parsed = MsgValue::parse(f.payload);
@@ -68,8 +68,7 @@ class Ear : public std::enable_shared_from_this<Ear> {
   void ended(const isolation::HostProcess::Ended& how) {
     using End = isolation::HostProcess::End;
     const char* reason = how.how == End::kHung ? "PluginHung" : how.how == End::kMemory ? "PluginOutOfMemory" : "PluginCrashed";
-    const std::string sentence = "its process " + how.sentence + "; it is started again, at first after " +
-                                 std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(pause_).count()) + " ms";
+    const std::string sentence = "the plugin's own process " + how.sentence + "; it is started again";
     for (const std::string& id : std::exchange(faults_, {})) host_.clear_fault(id.c_str());  // what it complained of is to be seen anew
     host_.raise_fault(kProcess, reason, sentence);
   }
@@ -77,7 +76,6 @@ class Ear : public std::enable_shared_from_this<Ear> {
 
  private:
   sdk::Host host_;
-  Duration pause_;
   std::set<std::string> faults_;  // that the plugin has raised
   std::mutex mutex_;
   bool flooding_ = false;
@@ -121,10 +119,10 @@ Result<const lotse_instance*> create_isolated(const Host& host, const PluginHost
   const HostOptions& o = host.options();
   settings.description = {path, kind, name, o.data_dir, o.run_dir, o.node_name, values.encode(), static_cast<int64_t>(log::level()), how.memory};
   if (how.patience.count() > 0) settings.patience_ns = how.patience.count();
-  auto ear = std::make_shared<Ear>(plugin_host, Duration(settings.pause_ns));
+  auto ear = std::make_shared<Ear>(plugin_host);
   settings.listener = {[ear](const isolation::Frame& f) { ear->frame(f); }, [ear](std::string_view line) { ear->said(line); },
                        [ear] { ear->flooded(); }};
-  settings.ended = [ear](const isolation::HostProcess::Ended& ended, const std::string&) { ear->ended(ended); };
+  settings.ended = [ear](const isolation::HostProcess::Ended& ended) { ear->ended(ended); };
   settings.back = [ear] { ear->back(); };
   std::string why;
   int32_t code = LOTSE_OK;

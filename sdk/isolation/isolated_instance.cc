@@ -107,7 +107,7 @@ void IsolatedInstance::created(const std::shared_ptr<NearEnd>& end, int32_t code
 HostProcess::Ended IsolatedInstance::run_once() {
   auto process = std::make_shared<HostProcess>();
   if (std::string why = process->spawn(settings_.program); !why.empty())
-    return {HostProcess::End::kCrashed, "could not be started: " + why};
+    return tell({HostProcess::End::kCrashed, "could not be started: " + why});
   NearEnd::Settings near_settings;
   near_settings.send = [process](const Frame& f) { process->send(f); };
   near_settings.check_sooner = [process] { process->wake(); };
@@ -134,7 +134,19 @@ HostProcess::Ended IsolatedInstance::run_once() {
     why_ = "the " + settings_.description.kind + " plugin '" + settings_.description.name +
            "' runs in a process of its own, which " + ended.sentence + "; it is started again soon";
   }
+  tell(ended);
   end->fail(why_);
+  return ended;
+}
+
+// Before anybody's call fails because of it.
+const HostProcess::Ended& IsolatedInstance::tell(const HostProcess::Ended& ended) {
+  bool matters;
+  {
+    std::lock_guard lock(mutex_);
+    matters = !first_ && !stopping_ && first_code_ == LOTSE_OK && settings_.restart;
+  }
+  if (matters && settings_.ended) settings_.ended(ended);
   return ended;
 }
 
@@ -154,7 +166,6 @@ void IsolatedInstance::run() {
       if (stopping_ || first_code_ != LOTSE_OK || !settings_.restart) break;
     }
     wait = monotonic_now() - began > settings_.pause_max_ns ? settings_.pause_ns : wait;
-    if (settings_.ended) settings_.ended(ended, ended.sentence);
     if (!pause(wait)) break;
     wait = std::min(wait * 2, settings_.pause_max_ns);
   }

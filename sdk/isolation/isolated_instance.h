@@ -32,7 +32,7 @@ class IsolatedInstance : public Table {
     int64_t pause_max_ns = 60'000'000'000;
     bool restart = true;
     HostProcess::Listener listener;
-    std::function<void(const HostProcess::Ended&, const std::string& sentence)> ended;
+    std::function<void(const HostProcess::Ended&)> ended;  // and is started again
     std::function<void()> back;  // it runs again
   };
   // The instance once it is there (the first start), or nullptr with *why. Ended by its destroy().
@@ -46,6 +46,7 @@ class IsolatedInstance : public Table {
 
   void run();
   HostProcess::Ended run_once();
+  const HostProcess::Ended& tell(const HostProcess::Ended& ended);
   void created(const std::shared_ptr<NearEnd>& end, int32_t code, std::string_view why);
   bool pause(int64_t ns);  // false: it is to end
 
