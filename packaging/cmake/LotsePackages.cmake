@@ -49,6 +49,7 @@ add_custom_target(package_files DEPENDS ${files} ${made}/changelog.gz)
 
 # ---- what goes where ----
 install(TARGETS lotsed lotse RUNTIME DESTINATION bin COMPONENT lotse)
+install(TARGETS lotse-plugin-host RUNTIME DESTINATION lib/lotse COMPONENT lotse)
 install(FILES ${CMAKE_BINARY_DIR}/share/lotse/pause.tar DESTINATION share/lotse COMPONENT lotse)
 install(FILES ${CMAKE_SOURCE_DIR}/etc/lotse.toml DESTINATION /etc/lotse COMPONENT lotse)
 install(FILES ${CMAKE_SOURCE_DIR}/etc/lotsed.service DESTINATION lib/systemd/system COMPONENT lotse)

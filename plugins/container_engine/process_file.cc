@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,6 +103,12 @@ int spawn_daemon(const std::vector<std::string>& arguments, const std::string& l
   int error = posix_spawnp(&pid, argv[0], &files, &attributes, argv.data(), environment.data());
   posix_spawn_file_actions_destroy(&files);
   posix_spawnattr_destroy(&attributes);
+  // In a process of its own the plugin may have a limit of memory; what holds containers must not.
+  rlimit limit{};
+  if (error == 0 && prlimit(pid, RLIMIT_DATA, nullptr, &limit) == 0 && limit.rlim_cur != limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    prlimit(pid, RLIMIT_DATA, &limit, nullptr);
+  }
   if (error == 0) return pid;
   *why = "cannot start " + arguments[0] + ": " + strerror(error);
   return 0;

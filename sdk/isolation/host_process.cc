@@ -125,6 +125,7 @@ HostProcess::Ended HostProcess::run(NearEnd& near, const Listener& listener) {
       full = too_much_, writing = !out_.empty();
     }
     if (killed_ || (stop_by_ != 0 && now >= stop_by_)) return reap({End::kStopped, "was ended"});
+    near.beat(now);
     std::string late = full ? "it reads nothing any more" : near.overdue(now);
     if (!late.empty()) return reap({End::kHung, "hangs: " + late});
     pollfd fds[] = {{socket_, static_cast<short>(POLLIN | (writing ? POLLOUT : 0)), 0},

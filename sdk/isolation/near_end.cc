@@ -94,23 +94,16 @@ std::optional<uint32_t> NearEnd::add(Waiting waiting) {
   return id;
 }
 
-// Whoever uses the plugin also finds out whether it is still there.
+// Whoever uses the plugin also finds out whether it is still there: a ping follows what is sent, though not each time.
 void NearEnd::send(const Frame& frame) {
-  bool ping = false;
+  bool first;
   {
     std::lock_guard lock(mutex_);
     if (failed_) return;
-    const int64_t now = monotonic_now();
-    if (ping_due_ == 0 && now - pinged_ > settings_.patience_ns / 2 && frame.type != FrameType::kRelease) {
-      ping = true;
-      pinged_ = now;
-      ping_due_ = now + settings_.patience_ns;
-    }
+    first = !std::exchange(ping_owed_, true) && ping_due_ == 0;
   }
   settings_.send(frame);
-  if (!ping) return;
-  settings_.send({FrameType::kPing, 0, 0, 0, {}});
-  if (settings_.check_sooner) settings_.check_sooner();
+  if (first && settings_.check_sooner) settings_.check_sooner();
 }
 
 void NearEnd::call(uint32_t function, lotse_bytes request, const lotse_call* raw) {
@@ -259,9 +252,26 @@ void NearEnd::fail(const std::string& sentence) {
   for (auto& [id, w] : waiting) w.done(LOTSE_UNAVAILABLE, sentence);
 }
 
+int64_t NearEnd::next_ping() const {
+  if (ping_due_ != 0) return INT64_MAX;
+  if (ping_owed_) return pinged_ + settings_.patience_ns / 2;
+  return streams_.empty() ? INT64_MAX : pinged_ + kBeat;
+}
+
+void NearEnd::beat(int64_t now) {
+  {
+    std::lock_guard lock(mutex_);
+    if (failed_ || now < next_ping()) return;
+    pinged_ = now;
+    ping_due_ = now + settings_.patience_ns;
+    ping_owed_ = false;
+  }
+  settings_.send({FrameType::kPing, 0, 0, 0, {}});
+}
+
 int64_t NearEnd::next_check() const {
   std::lock_guard lock(mutex_);
-  int64_t next = ping_due_ ? ping_due_ : INT64_MAX;
+  int64_t next = ping_due_ ? ping_due_ : next_ping();
   for (const auto& [id, w] : waiting_)
     if (w.due != 0) next = std::min(next, w.due);
   return next;

@@ -37,6 +37,8 @@ class NearEnd : public std::enable_shared_from_this<NearEnd> {
   // The other side is gone: whatever waits for it, and what is asked from now on, ends with LOTSE_UNAVAILABLE.
   void fail(const std::string& sentence);
 
+  // Asks whether the other side is still there, if that is due: while a stream is open it may have to speak up by itself.
+  void beat(int64_t now);
   int64_t next_check() const;               // CLOCK_MONOTONIC; INT64_MAX: nothing is waited for
   std::string overdue(int64_t now) const;   // what has not come in time; empty: all is well
 
@@ -54,6 +56,7 @@ class NearEnd : public std::enable_shared_from_this<NearEnd> {
   std::optional<uint32_t> add(Waiting waiting);
   void answer(uint32_t id, int32_t code, std::string_view payload);
   void send(const Frame& frame);
+  int64_t next_ping() const;  // REQUIRES: mutex_
   std::string gone() const;
 
   Settings settings_;
@@ -64,7 +67,10 @@ class NearEnd : public std::enable_shared_from_this<NearEnd> {
   std::map<uint32_t, Waiting> waiting_;
   std::map<uint32_t, std::shared_ptr<Stream>> streams_;
   int64_t ping_due_ = 0, pinged_ = 0;
+  bool ping_owed_ = false;  // something was sent after the last ping
 };
+
+inline constexpr int64_t kBeat = 30'000'000'000;  // between pings while nothing else happens
 
 int64_t monotonic_now();
 

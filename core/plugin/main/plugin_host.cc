@@ -70,6 +70,15 @@ struct Log {
   }
 };
 
+// lotse.host.fault/1.
+void send_fault(const char* id, std::string_view reason, std::string_view message) {
+  send_frame({FrameType::kFault, 0, 0, 0, MsgValue::array({std::string_view(id), reason, message}).encode()});
+}
+const lotse_host_fault kFault{
+    sizeof(lotse_host_fault), 0, nullptr,
+    [](void*, const char* id, const char* reason, lotse_bytes message) { send_fault(id, reason, plugin::view(message)); },
+    [](void*, const char* id) { send_fault(id, "", ""); }};
+
 void limit_memory(int64_t bytes) {
   if (bytes <= 0) return;
   // Writable memory of our own, not address space, of which libraries and arenas reserve more than they use. Only the soft limit: what
@@ -104,11 +113,9 @@ class PluginProcess {
     limit_memory(d["memory"].as_int());
     plugin::HostOptions options;
     options.data_dir = text("daemon_dir"), options.run_dir = text("run_dir"), options.node_name = text("node_name");
-    options.fault = [](const std::string&, const std::string& id, const std::string& reason, const std::string& message) {
-      send_frame({FrameType::kFault, 0, 0, 0, MsgValue::array({id, reason, message}).encode()});
-    };
     host_ = std::make_unique<plugin::Host>(loop_.loop(), pool_, options);
     host_->offer(LOTSE_HOST_LOG, &log_.raw);
+    host_->offer(LOTSE_HOST_FAULT, &kFault);
     const std::string path = text("path"), kind = text("kind");
     plugins_ = std::make_unique<plugin::Plugins>(std::vector<std::string>{path.substr(0, path.rfind('/'))});
     LOTSE_TRY(MsgValue values, MsgValue::parse(d["values"].as_text()));
