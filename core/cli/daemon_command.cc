@@ -10,6 +10,7 @@
 #include "core/base/frame_io.h"
 #include "core/base/ids.h"
 #include "core/cli/commands.h"
+#include "core/cli/exchange.h"
 
 namespace lotse::cli {
 namespace {
@@ -62,37 +63,45 @@ int fail(Streams streams, std::string_view sentence) {
 
 }  // namespace
 
-int ask_daemon(const std::string& data_dir, const MsgValue& request, const std::string& output_file, Streams streams) {
+Ended exchange(const std::string& data_dir, const MsgValue& request, const OnFrame& on_frame) {
   std::string path = data_dir + "/lotse.sock";
   auto connected = connect_unix(path);
   if (!connected.ok()) {
     Reason reason = connected.status().reason;
     bool nobody = reason == Reason::kNotFound || reason == Reason::kServiceUnavailable;
-    fail(streams,
-         nobody ? fmt::format("no lotsed runs with the data directory {} ({})", data_dir, connected.status().message)
-                : connected.status().message);
-    return kExitNotReachable;
+    return {kExitNotReachable,
+            nobody ? fmt::format("no lotsed runs with the data directory {} ({})", data_dir, connected.status().message)
+                   : connected.status().message};
   }
   Fd fd{*connected};
   timeval patience{kPatienceSeconds, 0};
   ::setsockopt(fd.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  Output output(output_file);
   // A daemon that refuses us may have said why, and gone, before it has read anything.
   (void)!write_frame(fd.fd, request).ok();
   while (true) {
     auto frame = read_frame(fd.fd);
     if (!frame.ok())
-      return fail(streams, fmt::format("lotsed has not finished its answer: {}", frame.status().message));
+      return {kExitFailed, fmt::format("lotsed has not finished its answer: {}", frame.status().message)};
     if (frame->has("exit")) {
       int code = int((*frame)["exit"].as_int(kExitFailed));
-      if (code != kExitOk) return fail(streams, (*frame)["error"].as_text("the command failed")), code;
-      Status finished = output.finish();
-      return finished.ok() ? kExitOk : fail(streams, finished.message);
+      return {code, code == kExitOk ? "" : std::string((*frame)["error"].as_text("the command failed"))};
     }
-    streams.out << (*frame)["out"].as_text() << std::flush;
-    if (!frame->has("data")) continue;
-    if (Status wrote = output.write((*frame)["data"].as_text()); !wrote.ok()) return fail(streams, wrote.message);
+    if (Status taken = on_frame(*frame); !taken.ok()) return {kExitFailed, taken.message};
   }
+}
+
+int ask_daemon(const std::string& data_dir, const MsgValue& request, const std::string& output_file, Streams streams) {
+  Output output(output_file);
+  Ended ended = exchange(data_dir, request, [&](const MsgValue& frame) -> Status {
+    streams.out << frame["out"].as_text() << std::flush;
+    return frame.has("data") ? output.write(frame["data"].as_text()) : Status();
+  });
+  if (ended.code == kExitOk) {
+    Status finished = output.finish();
+    return finished.ok() ? kExitOk : fail(streams, finished.message);
+  }
+  fail(streams, ended.sentence);
+  return ended.code;
 }
 
 }  // namespace lotse::cli

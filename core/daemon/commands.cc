@@ -8,6 +8,7 @@
 #include "core/base/file.h"
 #include "core/base/run_on.h"
 #include "core/control/masters.h"
+#include "core/daemon/api_command.h"
 #include "core/daemon/master.h"
 #include "core/daemon/worker.h"
 #include "core/object/json.h"
@@ -125,6 +126,9 @@ void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* wor
   socket.handle("backup", [master](const MsgValue&, ControlReply& reply) { return master ? backup(*master, reply) : no_master(); });
   socket.handle("restore", [master](const MsgValue& request, ControlReply& reply) {
     return master ? restore(*master, std::string(request["path"].as_text()), reply) : no_master();
+  });
+  socket.handle("api", [&base, master](const MsgValue& request, ControlReply& reply) {
+    return master ? ask_api(base.loop, master->api(), request, reply) : no_master();
   });
   socket.handle("node.reset", [worker](const MsgValue&, ControlReply& reply) -> Status {
     if (!worker) return Status(Reason::kBadRequest, "this daemon is a master only: it runs no pods");

@@ -95,6 +95,7 @@ class RunningMaster : public Master {
   std::vector<std::string> connected_nodes() const override { return bus_->nodes(); }
   bus::MasterAddress bus_address() const override { return {{"tcp://" + base_.node_address + ":" + port_of(bus_->endpoint())}, bus_keys_.public_z85}; }
   store::Store& store() override { return *store_; }
+  api::Handler& api() override { return *server_; }
   bool leads() const override { return leadership_ && leadership_->leads(); }
 
  private:

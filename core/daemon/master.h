@@ -23,6 +23,7 @@ class Master {
   virtual std::vector<std::string> connected_nodes() const = 0;
   virtual bus::MasterAddress bus_address() const = 0;
   virtual store::Store& store() = 0;
+  virtual api::Handler& api() = 0;
   virtual bool leads() const = 0;  // its controllers and scheduler work
 };
 

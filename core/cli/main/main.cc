@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "core/cli/cluster.h"
 #include "core/cli/commands.h"
 #include "core/cli/describe.h"
 #include "core/config/config.h"
@@ -23,7 +24,7 @@ constexpr const char* kFooter =
     "The data directory is --data-dir, else the variable LOTSE_DATA_DIR, else /var/lib/lotse.";
 
 struct Options {
-  std::string data_dir, file, config, output, ttl = "24h", name;
+  std::string data_dir, file, config, output, ns = "default", ttl = "24h", name;
   bool for_master = false;
   std::vector<std::string> plugin_path;
   bool commented = false;
@@ -115,6 +116,13 @@ void add_online(CLI::App* app, Options* o, int* code) {
                       streams());
   });
   status->add_option("-o,--output", o->output, "How to print it")->check(CLI::IsMember({"table", "json"}));
+  auto* why = add(app, "why", "Say why a pod does not run, step by step and node by node", code, [o] {
+    Cluster cluster(o->data_dir);
+    return explain_pod(cluster, o->file, o->ns, o->output == "json", streams());
+  });
+  why->add_option("POD", o->file, "pod/NAME")->required();
+  why->add_option("-n,--namespace", o->ns, "The pod's namespace")->capture_default_str();
+  why->add_option("-o,--output", o->output, "How to print it")->check(CLI::IsMember({"text", "json"}));
   add(app, "kubeconfig", "Print the administrator's kubeconfig", code, [o] {
     return ask_daemon(o->data_dir, MsgValue::map({{"command", "kubeconfig"}}), "", streams());
   });
