@@ -9,7 +9,7 @@
 namespace lotse::agent {
 namespace {
 
-using Requests = std::map<std::string, int64_t>;  // cpu in thousandths
+using Requests = std::map<std::string, int64_t>;
 
 void add_requests(const json::Value& container, Requests* out) {
   const auto& resources = container["resources"];
@@ -47,8 +47,8 @@ std::optional<Rejection> check_resources(const AdmissionInput& in) {
                                       std::to_string(in.others.size()) + ", capacity: " + std::to_string(in.pods_max)};
   }
   Requests used;
-  for (const auto& other : in.others) {
-    for (const auto& [name, amount] : requests_of(other)) used[name] += amount;
+  for (const PodClaims* other : in.others) {
+    for (const auto& [name, amount] : other->requests) used[name] += amount;
   }
   for (const auto& [name, amount] : requests_of(in.pod)) {
     if (amount == 0) continue;
@@ -137,13 +137,17 @@ bool node_fits(const json::Value& pod, const json::Value& node) {
 
 }  // namespace
 
+PodClaims claims_of(const json::Value& pod) {
+  return {requests_of(pod), host_ports(pod)};
+}
+
 std::optional<Rejection> admit_pod(const AdmissionInput& in) {
   if (in.node.is_object() && !node_fits(in.pod, in.node))
     return Rejection{"NodeAffinity",
                      "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"};
   auto ports = host_ports(in.pod);
-  for (const auto& other : in.others) {
-    if (!ports.empty() && conflict(ports, host_ports(other)))
+  for (const PodClaims* other : in.others) {
+    if (!ports.empty() && conflict(ports, other->host_ports))
       return Rejection{"NodePorts", "Predicate NodePorts failed: a host port is taken"};
   }
   return check_resources(in);

@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,16 @@ struct Rejection {
   std::string reason, message;  // "OutOfcpu", "OutOfpods", "NodeAffinity", "NodePorts"
 };
 
+// What a pod takes of its node.
+struct PodClaims {
+  std::map<std::string, int64_t> requests;  // cpu in thousandths
+  std::set<std::string> host_ports;
+};
+PodClaims claims_of(const json::Value& pod);
+
 struct AdmissionInput {
   const json::Value& pod;
-  const std::vector<json::Value>& others;  // those that hold resources here
+  const std::vector<const PodClaims*>& others;  // those that hold resources here
   const json::Value& node;                 // null: not read yet, labels are not looked at
   const std::map<std::string, std::string>& allocatable;
   int pods_max = 110;

@@ -66,18 +66,19 @@ void Agent::Impl::add(const ObjectPtr& object) {
 void Agent::Impl::admit(PodWorker& worker) {
   const auto& state = worker.state();
   if (state.admitted || state.spec->terminal() || state.spec->deleting) return worker.admit();
-  const json::Value pod = worker.object()->value();
+  const auto document = worker.document();
+  const json::Value& pod = *document;
   // Admitted before, by what was reported of it: a restart of ours is no reason to think again.
   if (state.spec->start_time != WallTime{}) return worker.admit();
   if (auto why = refused_under_pressure(
           pod, {node_state.memory_pressure, node_state.disk_pressure, node_state.pid_pressure})) {
     return worker.reject("Evicted", *why);
   }
-  std::vector<json::Value> others;
+  std::vector<const PodClaims*> others;
   for (const auto& [uid, other] : pods) {
     if (other.get() == &worker || other->state().stop || !other->state().admitted) continue;
     if (config.hollow && others.size() > 0) break;
-    others.push_back(other->object()->value());
+    others.push_back(&other->claims());
   }
   static const json::Value none;
   const json::Value node_doc = node && node->node() && !config.hollow ? node->node()->value() : none;

@@ -62,7 +62,8 @@ void PodWorker::start_failed(int container, std::string reason, std::string mess
 }
 
 void PodWorker::start_container(int container, int attempt) {
-  const json::Value pod = object_->value();
+  const auto document = this->document();
+  const json::Value& pod = *document;
   const auto& spec = state_.spec->containers[static_cast<size_t>(container)];
   const auto& doc = find_container(pod, spec.name);
   if (!c_.services && !c_.config.hollow)
@@ -81,7 +82,8 @@ void PodWorker::start_container(int container, int attempt) {
     if (!status.ok())
       return start_failed(container, "CreateContainerConfigError",
                           "failed to prepare subPath for volumeMount: " + status.message);
-    const json::Value now_pod = object_->value();
+    const auto now = this->document();
+    const json::Value& now_pod = *now;
     const auto& name = state_.spec->containers[static_cast<size_t>(container)].name;
     ContainerInput in{now_pod, find_container(now_pod, name), *state_.spec, c_.config, dirs_, env, *plans,
                       image_info_[name], state_.sandbox_id, cgroup_parent(), attempt, c_.node_memory, c_.cgroup_files};

@@ -43,16 +43,19 @@ void PodWorker::report_later() {
 void PodWorker::send_report() {
   if (reporting_ || state_.gone || !state_.spec) return;
   if (!state_.admitted && !state_.stop) return;
-  const json::Value pod = object_->value();
+  const auto document = this->document();
+  const json::Value& pod = *document;
   const StatusStyle style{c_.runtime_name, !c_.config.hollow};
   auto patch = status_patch(pod, make_status(state_, pod, c_.config.node_ips, c_.loop.clock().now(), style));
   if (patch.is_null()) {
+    if (!coming_up()) document_.reset();  // at rest
     if (std::exchange(deleting_, false)) delete_object();
     return;
   }
   // What the server makes of our patch may differ from it for ever; saying it again would not help.
   auto text = json::write(patch);
   if (text == last_report_ && object_->revision() == last_revision_) {
+    document_.reset();
     if (std::exchange(deleting_, false)) delete_object();
     return;
   }
@@ -71,7 +74,7 @@ void PodWorker::reported(Result<ObjectPtr> answer) {
     report_delay_ = Duration(0);
     if (*answer) last_revision_ = (*answer)->revision();
     if (*answer && (*answer)->revision() >= object_->revision() && (*answer)->header().uid == object_->header().uid)
-      object_ = std::move(*answer);
+      set_object(std::move(*answer));
     return report();
   }
   auto reason = answer.status().reason;

@@ -30,14 +30,15 @@ void PodWorker::run_sandbox(int attempt) {
         text.ok()) {
       host = parse_resolv_conf(*text);
     }
-    const json::Value pod = object_->value();
+    const auto document = this->document();
+    const json::Value& pod = *document;
     auto request =
         sandbox_request(pod, *state_.spec, c_.config, dirs_, pod_dns(pod, c_.config, host), cgroup_parent(), attempt);
     call(Call::kSandboxRun, std::move(request), kRunTimeout,
          [this, attempt](Result<MsgValue> answer) { sandbox_made(attempt, std::move(answer)); });
   };
   if (c_.config.hollow) return run(Status());
-  auto amounts = pod_amounts(object_->value());
+  auto amounts = pod_amounts(*document());
   on_disk(
       [cgroups = c_.cgroups, qos = state_.spec->qos, uid = state_.spec->uid, amounts, logs = dirs_.logs]() -> Status {
         LOTSE_CHECK_OK(make_dirs(logs, 0755));
@@ -58,7 +59,8 @@ void PodWorker::sandbox_made(int attempt, Result<MsgValue> answer) {
   in.number = attempt;
   follow_sandbox(in.id);
   if (c_.config.hollow) return feed(std::move(in));
-  const json::Value pod = object_->value();
+  const auto document = this->document();
+  const json::Value& pod = *document;
   auto node_hosts = state_.spec->host_network ? read_file("/etc/hosts", 1 << 20) : Result<std::string>(std::string());
   auto text = hosts_file(pod, in.ips, c_.config, node_hosts.ok() ? *node_hosts : std::string());
   on_disk([path = dirs_.hosts(), root = dirs_.root, text]() -> Status {

@@ -174,7 +174,10 @@ int resolve_port(const ContainerSpec& container, const std::string& port) {
 }
 
 PodSpecPtr parse_pod(const Object& object) {
-  const json::Value pod = object.value();
+  return parse_pod(object.value());
+}
+
+PodSpecPtr parse_pod(const json::Value& pod) {
   const auto& meta = pod["metadata"];
   const auto& spec = pod["spec"];
   const auto& status = pod["status"];

@@ -74,6 +74,7 @@ struct PodSpec {
 };
 using PodSpecPtr = std::shared_ptr<const PodSpec>;
 
+PodSpecPtr parse_pod(const json::Value& pod);
 PodSpecPtr parse_pod(const Object& object);
 Qos qos_of(const json::Value& pod);
 // A probe's port: a number, or the name of one of the container's ports. 0: there is no such port.

@@ -35,13 +35,13 @@ Input PodWorker::about(Input::Kind kind, int container) const {
 void PodWorker::begin(const Found& found) {
   state_.network_ok = c_.network_ok;
   Input in = about(Input::Kind::kPod);
-  in.spec = parse_pod(*object_);
+  in.spec = parse_pod(*document());
   Outcome out;
   absorb(state_, in, now(), &out);
   recover(state_, found, now(), &out);
   for (const auto& s : found.sandboxes) follow_sandbox(std::string(s["id"].as_text()));
   if (!c_.config.hollow) {
-    refs_ = references_of(object_->value());
+    refs_ = references_of(*document());
     c_.references.follow(state_.spec->uid, state_.spec->ns, refs_);
   }
   if (state_.volumes == PodState::Volumes::kReady) refresh_volumes();
@@ -58,18 +58,35 @@ void PodWorker::reject(std::string reason, std::string message) {
 }
 
 void PodWorker::update(ObjectPtr object) {
-  if (object->revision() != 0 && object->revision() < object_->revision()) return;
+  // What is not newer is mostly our own report, come back.
+  if (object->revision() != 0 && object->revision() <= object_->revision()) return;
   const bool same = same_but_status(*object_, *object);
-  object_ = std::move(object);
-  if (same) return report();  // mostly our own report, come back
+  set_object(std::move(object));
+  if (same) return report();
+  claims_.reset();
   Input in = about(Input::Kind::kPod);
-  in.spec = parse_pod(*object_);
+  in.spec = parse_pod(*document());
   if (!c_.config.hollow) {
-    auto refs = references_of(object_->value());
+    auto refs = references_of(*document());
     if (refs != refs_) c_.references.follow(in.spec->uid, in.spec->ns, refs_ = std::move(refs));
   }
   feed(std::move(in));
   if (state_.volumes == PodState::Volumes::kReady) refresh_volumes();
+}
+
+std::shared_ptr<const json::Value> PodWorker::document() const {
+  if (!document_) document_ = std::make_shared<const json::Value>(object_->value());
+  return document_;
+}
+
+const PodClaims& PodWorker::claims() const {
+  if (!claims_) claims_ = claims_of(*document());
+  return *claims_;
+}
+
+void PodWorker::set_object(ObjectPtr object) {
+  object_ = std::move(object);
+  document_.reset();
 }
 
 void PodWorker::gone() { feed(about(Input::Kind::kGone)); }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/agent/admission.h"
 #include "core/agent/pod_context.h"
 #include "core/agent/pod_dirs.h"
 #include "core/agent/pod_state.h"
@@ -38,6 +39,9 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void look_again();  // runtime events were lost
 
   const ObjectPtr& object() const { return object_; }
+  // The object, parsed: once for all who ask while something goes on; forgotten when the pod has come to rest.
+  std::shared_ptr<const json::Value> document() const;
+  const PodClaims& claims() const;
   const PodState& state() const { return state_; }
   const PodDirs& dirs() const { return dirs_; }
   // The runtime's id of a container that runs, or has run.
@@ -93,8 +97,12 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void later(Duration delay, std::function<void()> fn);
   void on_disk(std::function<Status()> work, std::function<void(Status)> then);
 
+  void set_object(ObjectPtr object);
+
   PodContext& c_;
   ObjectPtr object_;
+  mutable std::shared_ptr<const json::Value> document_;
+  mutable std::optional<PodClaims> claims_;
   PodState state_;
   PodDirs dirs_;
   Handle wake_;

@@ -42,6 +42,7 @@ struct PluginRuntime::State : std::enable_shared_from_this<State> {
   WorkerPool& pool;
   std::mutex mutex;
   std::deque<std::function<void()>> queue;
+  bool coming = false;   // somebody of the pool is on his way to the queue
   bool waiting = false;  // a timer is set to try again
   Handle timer;          // [loop]
   Gate gate;             // to the plugin: jobs on the pool may come later than its end
@@ -50,16 +51,20 @@ struct PluginRuntime::State : std::enable_shared_from_this<State> {
   State(const plugin::RuntimePlugin& p, Loop& l, WorkerPool& w) : plugin(p), loop(l), pool(w) {}
 
   bool run(std::function<void()> work) {
+    bool call = false;
     {
       std::lock_guard lock(mutex);
       if (queue.size() >= kQueueMax) return false;
       queue.push_back(std::move(work));
+      call = !std::exchange(coming, true);
     }
-    kick();
+    if (call) kick();
     return true;
   }
 
-  // Each job takes the front of the queue and brings the next one in.
+  // While there is anything in the queue, one is on his way to it: a call that blocks holds up no other, and many short ones
+  // wake one thread.
+  // REQUIRES: coming was set by the caller.
   void kick() {
     if (pool.submit([self = shared_from_this()] { self->work_off(); })) return;
     std::lock_guard lock(mutex);
@@ -72,6 +77,7 @@ struct PluginRuntime::State : std::enable_shared_from_this<State> {
           std::lock_guard again(self->mutex);
           self->waiting = false;
           more = !self->queue.empty();
+          if (!more) self->coming = false;
         }
         if (more) self->kick();
       });
@@ -79,17 +85,20 @@ struct PluginRuntime::State : std::enable_shared_from_this<State> {
   }
 
   void work_off() {
-    std::function<void()> work;
-    size_t left;
-    {
-      std::lock_guard lock(mutex);
-      if (queue.empty()) return;
-      work = std::move(queue.front());
-      queue.pop_front();
-      left = queue.size();
+    for (bool first = true;; first = false) {
+      std::function<void()> work;
+      bool call = false;
+      {
+        std::lock_guard lock(mutex);
+        if (first) coming = false;
+        if (queue.empty()) return;
+        work = std::move(queue.front());
+        queue.pop_front();
+        call = !queue.empty() && !std::exchange(coming, true);
+      }
+      if (call) kick();
+      if (const auto inside = gate.enter()) work();
     }
-    if (left > 0) kick();
-    if (const auto inside = gate.enter()) work();
   }
 
   // Calls under way are asked to end and waited for; the rest is dropped.

@@ -145,6 +145,18 @@ Response object_response(const Call& call, int code, const ObjectPtr& stored) {
   return r;
 }
 
+Bytes event_text(const Call& call, std::string_view type, const ObjectPtr& stored, bool with_columns) {
+  if (call.form != Form::kObject) return event_text(type, object_text(call, stored, with_columns));
+  const ObjectPtr object = shown(call, stored);
+  std::string scratch;
+  const TextParts parts = object->parts(&scratch);
+  return Bytes::join({"{\"type\":\"", type, "\",\"object\":", parts[0], parts[1], parts[2], "}"});
+}
+
+Bytes event_text(std::string_view type, std::string_view object) {
+  return Bytes::join({"{\"type\":\"", type, "\",\"object\":", object, "}"});
+}
+
 std::string object_text(const Call& call, const ObjectPtr& stored, bool with_columns) {
   const ObjectPtr object = shown(call, stored);
   switch (call.form) {

@@ -31,6 +31,9 @@ class ListBody {
 };
 // The text of an object in the call's form, for watch events. For tables with or without the columns.
 std::string object_text(const Call& call, const ObjectPtr& object, bool with_columns);
+// A watch's event as it goes out, in one copy.
+Bytes event_text(const Call& call, std::string_view type, const ObjectPtr& object, bool with_columns);
+Bytes event_text(std::string_view type, std::string_view object);
 // An object of nothing but a kind and a revision: bookmarks.
 std::string bookmark_text(const Call& call, uint64_t revision, bool initial_events_end);
 

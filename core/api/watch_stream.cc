@@ -19,10 +19,6 @@ std::string_view type_name(store::Event::Type type) {
   return "";
 }
 
-Bytes event_text(std::string_view type, std::string_view object) {
-  return Bytes::join({"{\"type\":\"", type, "\",\"object\":", object, "}"});
-}
-
 }  // namespace
 
 // All but the constructor and credit happens on the server's loop.
@@ -98,15 +94,15 @@ class WatchStream : public std::enable_shared_from_this<WatchStream> {
     sink_->on_item(0, std::move(item));
   }
 
-  std::string text(const ObjectPtr& object) {
-    return object_text(*call_, object, !std::exchange(columns_sent_, true));
+  Bytes event(std::string_view type, const ObjectPtr& object) {
+    return event_text(*call_, type, object, !std::exchange(columns_sent_, true));
   }
 
   void pump() {
     if (over_ || !cursor_ || registry_->closed()) return;
     while (!over_ && credit_ > 0 && initial_ < plan_.initial.size()) {
       const ObjectPtr object = std::move(plan_.initial[initial_++]);
-      give(event_text("ADDED", text(object)));
+      give(event("ADDED", object));
     }
     if (over_ || initial_ < plan_.initial.size() || credit_ <= 0) return;
     plan_.initial.clear();
@@ -122,7 +118,7 @@ class WatchStream : public std::enable_shared_from_this<WatchStream> {
       if (events->empty()) return;
       for (const auto& e : *events) {  // may take the credit below zero, by a bounded number of events
         if (over_) return;
-        give(event_text(type_name(e.type), text(e.object)));
+        give(event(type_name(e.type), e.object));
       }
     }
   }

@@ -65,7 +65,9 @@ std::vector<ServicePod> pods_of_service(const Object& service, const json::Value
 std::vector<std::string> services_of_pod(const store::Event& event, const View& view) {
   std::vector<std::string> keys;
   for (const ObjectPtr& service : view.list(kServices.name(), event.key.ns, LabelSelector::everything())) {
-    auto spec = json::parse(find_raw(service->bytes(), "spec"));
+    const std::string_view text = find_raw(service->bytes(), "spec");
+    if (find_raw(text, "selector").empty()) continue;
+    auto spec = json::parse(text);
     if (!spec.ok() || !spec_has_endpoints(*spec)) continue;
     LabelSelector selector = LabelSelector::from_map(std::as_const(*spec)["selector"]);
     if ((event.object && selector.matches(event.object->header().labels)) ||

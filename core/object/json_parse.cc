@@ -14,13 +14,31 @@ constexpr size_t kPadding = 64;  // zeros end the text; the reader looks ahead b
 constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseInsituFlag |
                             rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseStopWhenDoneFlag;
 
+// What parsing needs and nobody keeps: one for each thread, so that a parse allocates nothing but the tree.
+struct Scratch {
+  struct Frame {
+    size_t start;
+    bool array;
+  };
+  std::vector<Value::Member> stack;
+  std::vector<Frame> frames;
+  std::vector<char> text;
+
+  // Ready for the next: empty, and without what one big document left.
+  void tidy() {
+    constexpr size_t kKept = 64 * 1024;
+    stack.clear();
+    frames.clear();
+    if (stack.capacity() * sizeof(Value::Member) > kKept) std::vector<Value::Member>().swap(stack);
+    if (text.capacity() > kKept) std::vector<char>().swap(text);
+  }
+};
+
 // Everything that is open stands on one stack of members (an array's items have no key); what closes takes its part.
 class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> {
  public:
-  explicit Builder(std::vector<std::string>* duplicates) : duplicates_(duplicates) {
-    stack_.reserve(64);  // most objects never have more open at once
-    frames_.reserve(16);
-  }
+  Builder(Scratch& scratch, std::vector<std::string>* duplicates)
+      : duplicates_(duplicates), stack_(scratch.stack), frames_(scratch.frames) {}
 
   bool Null() { return put(Value()); }
   bool Bool(bool b) { return put(Value(b)); }
@@ -58,11 +76,6 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   Value take() { return std::move(root_); }
 
  private:
-  struct Frame {
-    size_t start;
-    bool array;
-  };
-
   bool put(Value value) {
     if (frames_.empty()) {
       root_ = std::move(value);
@@ -115,8 +128,8 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   }
 
   std::vector<std::string>* duplicates_;
-  std::vector<Value::Member> stack_;
-  std::vector<Frame> frames_;
+  std::vector<Value::Member>& stack_;
+  std::vector<Scratch::Frame>& frames_;
   Value root_;
   bool too_deep_ = false;
 };
@@ -157,10 +170,14 @@ Result<Value> parse(std::string_view text, std::vector<std::string>* duplicates)
   // Checked here at eight bytes a step: the reader's own check takes each character apart.
   if (!is_utf8(text)) return malformed("it is not valid UTF-8", 0);
   // Strings are unescaped in place, in a copy: cheaper than taking each character through the reader's stack.
-  std::vector<char> copy(text.size() + kPadding);
+  thread_local Scratch scratch;
+  const std::unique_ptr<Scratch, decltype([](Scratch* s) { s->tidy(); })> after(&scratch);
+  std::vector<char>& copy = scratch.text;
+  if (copy.size() < text.size() + kPadding) copy.resize(text.size() + kPadding);
   if (!text.empty()) std::memcpy(copy.data(), text.data(), text.size());
+  std::memset(copy.data() + text.size(), 0, kPadding);
   rapidjson::InsituStringStream stream(copy.data());
-  Builder builder(duplicates);
+  Builder builder(scratch, duplicates);
   rapidjson::Reader reader;
   const auto result = reader.Parse<kFlags>(stream, builder);
   if (builder.too_deep()) {

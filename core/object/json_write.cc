@@ -126,15 +126,28 @@ struct Writer {
 
 }  // namespace
 
+namespace {
+
+// Canonical text, written in a buffer of the thread's own: what is kept is then allocated once and fits.
+template <class Kept>
+Kept write_as(const Value& value) {
+  constexpr size_t kBufferMax = 64 * 1024;
+  thread_local std::string buffer;
+  buffer.clear();
+  Writer{&buffer, -1}.write(value, 0);
+  Kept kept{std::string_view(buffer)};
+  if (buffer.capacity() > kBufferMax) std::string().swap(buffer);
+  return kept;
+}
+
+}  // namespace
+
 std::string write(const Value& value) {
-  std::string out;
-  out.reserve(1024);
-  Writer{&out, -1}.write(value, 0);
-  return out;
+  return write_as<std::string>(value);
 }
 
 Bytes write_bytes(const Value& value) {
-  return Bytes(write(value));
+  return write_as<Bytes>(value);
 }
 
 std::string write_pretty(const Value& value) {

@@ -232,7 +232,9 @@ TextParts Object::parts(std::string* scratch) const {
 
 std::string Object::text() const {
   std::string scratch, out;
-  for (std::string_view part : parts(&scratch)) out.append(part);
+  const TextParts all = parts(&scratch);
+  out.reserve(all[0].size() + all[1].size() + all[2].size());
+  for (std::string_view part : all) out.append(part);
   return out;
 }
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -28,9 +29,9 @@ HOST = "127.0.0.1"
 CONFIG = """[daemon]
 node_name = "bench"
 [components]
-transport = ["rest"]
+transport = {transport}
 state = "{state}"
-scheduler = ["default"]
+scheduler = {scheduler}
 runtime = "{runtime}"
 proxy = "{proxy}"
 [bus]
@@ -39,6 +40,7 @@ listen = "tcp://127.0.0.1:6442"
 listen = ["127.0.0.1:6443"]
 {more}
 """
+ETCD_SECTION = '[plugins.state.etcd]\nendpoints = ["http://127.0.0.1:2379"]\n'
 
 
 def say(text):
@@ -93,15 +95,32 @@ class Network:
         subprocess.run(["ip", "netns", "delete", self.name], check=False)
 
 
+class Etcd:
+    """A member of its own in the bed's network namespace."""
+
+    def __init__(self, bed):
+        self.log = open(bed.dir + "/etcd.log", "wb")
+        url, peer = "http://127.0.0.1:2379", "http://127.0.0.1:2380"
+        self.process = subprocess.Popen(["etcd", "--name", "bench", "--data-dir", bed.dir + "/etcd", "--listen-client-urls", url, "--advertise-client-urls", url,
+            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "bench=" + peer, "--max-request-bytes", "6291456"],
+            stdout=self.log, stderr=self.log)
+        wait_until("etcd is healthy", lambda: b"true" in urllib.request.urlopen(url + "/health", timeout=1).read(), 30, 0.1)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
+
+
 class Bed:
-    def __init__(self, build, state="lmdb", runtime="hollow", proxy="none", more="", preload=False):
+    def __init__(self, build, state="lmdb", runtime="hollow", proxy="none", more="", preload=False, transport=("rest",), scheduler=("default",)):
         self.build = os.path.realpath(build)
         self.dir = tempfile.mkdtemp(prefix="lotse-bench-")
         self.data, self.log = self.dir + "/data", self.dir + "/lotsed.log"
         self.runtime, self.preload = runtime, preload
         self.process = self.connection = None
         with open(self.dir + "/lotse.toml", "w") as f:
-            f.write(CONFIG.format(state=state, runtime=runtime, proxy=proxy, more=more))
+            f.write(CONFIG.format(state=state, runtime=runtime, proxy=proxy, more=more, transport=json.dumps(transport), scheduler=json.dumps(scheduler)))
         self.title = "rest (TLS 1.3), %s, default, %s+%s" % (state, runtime, proxy)
         self.cgroup = "/lotse-bench-%d" % os.getpid()  # for what uses the same containerd beside lotsed
         self.network = Network()

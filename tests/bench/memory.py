@@ -3,7 +3,8 @@
 """memory.py BUILD_DIR [IDLE_SECONDS]: how much memory one lotsed takes and how often it wakes, node Ready, no user pods.
 
 Pss without the mapping of the store's file, containerd apart: when it has been idle, and after 1,000 creates and deletes; for
-containerd+iptables (by library as well) and hollow+none.
+containerd+iptables and hollow+none, by library as well. Then what each plugin adds in memory and threads: a lotsed with it beside one with the
+smallest of its kind (or, where several can be loaded, without it).
 """
 import collections
 import os
@@ -11,7 +12,7 @@ import re
 import sys
 import time
 
-from bed import Bed, machine, read, say
+from bed import ETCD_SECTION, Bed, Etcd, machine, read, say
 
 
 def smaps(pid):
@@ -81,8 +82,55 @@ def measure(build, seconds, **slots):
         table(bed.process.pid)
 
 
+SMALLEST = {"state": "memory", "runtime": "hollow", "proxy": "none", "transport": ("rest",), "scheduler": ("default",)}
+OTHERS = [("state", "lmdb"), ("state", "etcd"), ("runtime", "containerd"), ("runtime", "docker"), ("runtime", "podman"), ("proxy", "iptables"),
+          ("proxy", "nftables"), ("proxy", "ipvs"), ("transport", "zmq"), ("scheduler", "binpack"), ("scheduler", "spread")]
+NEEDS = {"docker": "/var/run/docker.sock", "podman": "/run/podman/podman.sock"}  # a daemon that is not ours to start
+
+
+def look(build, slots):
+    """Of a lotsed that has just become Ready: all Pss, that of the plugins' own files, threads by name."""
+    etcd = None
+    with Bed(build, more=ETCD_SECTION if slots["state"] == "etcd" else "", **slots) as bed:
+        try:
+            etcd = Etcd(bed) if slots["state"] == "etcd" else None
+            bed.start()
+            bed.connection = None
+            time.sleep(3)
+            own = {os.path.basename(n): kb / 1024 for n, kb in smaps(bed.process.pid).items() if "/lotse/plugins/" in n}
+            threads = collections.Counter(re.sub(r"\d+$", "", comm) for comm, _ in switches(bed.process.pid).values())
+            return total(bed.process.pid), own, threads - collections.Counter(["work"] * 99)  # the pool's come and go
+        finally:
+            bed.terminate()
+            if etcd:
+                etcd.close()
+
+
+def plugins(build):
+    plain, own, threads = look(build, SMALLEST)
+    say("what a plugin adds to lotsed; the smallest: Pss %.1f MB with %s; %d threads" % (
+        plain, ", ".join("%s %.2f" % x for x in sorted(own.items())), sum(threads.values())))
+    for kind, name in OTHERS:
+        if not os.path.exists("%s/lib/lotse/plugins/%s_%s.so" % (build, kind, name)):
+            say("  %s %s: not built" % (kind, name))
+        elif name in NEEDS and not os.path.exists(NEEDS[name]):
+            say("  %s %s: not measured, as nobody listens at %s" % (kind, name, NEEDS[name]))
+        else:
+            several = isinstance(SMALLEST[kind], tuple)
+            try:
+                pss, files, now = look(build, dict(SMALLEST, **{kind: SMALLEST[kind] + (name,) if several else name}))
+            except (TimeoutError, SystemExit) as error:
+                say("  %s %s: not measured, as lotsed did not become Ready (%s)" % (kind, name, str(error).splitlines()[0]))
+                continue
+            more = now - threads
+            say("  %s %s: %+.1f MB %s %s, of that its own file %.2f MB; threads %+d%s" % (
+                kind, name, pss - plain, "beside" if several else "over", ", ".join(SMALLEST[kind]) if several else SMALLEST[kind],
+                files.get("%s_%s.so" % (kind, name), 0), sum(now.values()) - sum(threads.values()), ": " + ", ".join(more.elements()) if more else ""))
+
+
 if __name__ == "__main__":
     machine()
     idle_seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 20
     measure(sys.argv[1], idle_seconds, runtime="containerd", proxy="iptables")
     measure(sys.argv[1], idle_seconds, runtime="hollow", proxy="none")
+    plugins(sys.argv[1])

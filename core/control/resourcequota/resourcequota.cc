@@ -4,6 +4,7 @@
 
 #include "core/api/quota_usage.h"
 #include "core/control/action.h"
+#include "core/object/cursor.h"
 
 namespace lotse::control {
 namespace {
@@ -11,8 +12,8 @@ namespace {
 constexpr Duration kResync = std::chrono::minutes(5);
 
 bool has_ended(const ObjectPtr& pod) {
-  const std::string phase = pod ? std::string(pod->value()["status"]["phase"].str()) : "";
-  return phase == "Succeeded" || phase == "Failed";
+  const std::string_view phase = pod ? find_raw(pod->bytes(), "status.phase") : std::string_view();
+  return phase == "\"Succeeded\"" || phase == "\"Failed\"";
 }
 
 // Whether less may be used now than what was charged.

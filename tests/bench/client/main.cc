@@ -2,8 +2,9 @@
 //   create HOST PORT CREDENTIALS PATH COUNT CONNECTIONS PREFIX BODY_FILE   "@NAME@" in the body becomes PREFIX-n
 //   delete HOST PORT CREDENTIALS PATH COUNT CONNECTIONS PREFIX             what create made
 //   read   HOST PORT CREDENTIALS PATH SECONDS CONNECTIONS                  the same GET over and over
-//   pods   HOST PORT CREDENTIALS PATH COUNT                                watches until COUNT pods are bound and
-//   Running etcd   DIRECTORY SECONDS CLIENTS                                       puts of 1 KB to a private etcd
+//   pods   HOST PORT CREDENTIALS PATH COUNT             watches until COUNT pods are bound and Running
+//   watch  HOST PORT CREDENTIALS PATH COUNT WATCHES PREFIX  until each watch has seen COUNT objects named PREFIX...
+//   etcd   DIRECTORY SECONDS CLIENTS                    puts of 1 KB to a private etcd
 #include <cstdio>
 #include <stdexcept>
 
@@ -151,6 +152,39 @@ void pods(const Server& server, const std::string& path, size_t count) {
       bound_at.front(), bound_at.back(), running_at.front(), running_at.back(), events);
 }
 
+// "last_at": when the last of the watches had seen the first object, the second, and so on; monotonic clock.
+void watch(const Server& server, const std::string& path, size_t count, size_t watches, const std::string& prefix) {
+  std::vector<std::unique_ptr<TlsConnection>> all;
+  for (size_t i = 0; i < watches; ++i) all.push_back(std::make_unique<TlsConnection>(server));
+  std::mutex mutex;
+  std::vector<double> last(count, 0);
+  std::string broken;
+  std::vector<std::thread> threads;
+  for (auto& connection : all) {
+    threads.emplace_back([&, c = connection.get()] {
+      std::vector<double> mine;
+      try {
+        c->watch(path + "?watch=true&resourceVersion=0", [&](std::string_view line) {
+          if (between(line, "\"name\":\"").starts_with(prefix)) mine.push_back(now());
+          return mine.size() < count;
+        });
+      } catch (const std::exception& error) {
+        std::lock_guard lock(mutex);
+        broken = error.what();
+      }
+      std::lock_guard lock(mutex);
+      for (size_t i = 0; i < mine.size(); ++i) last[i] = std::max(last[i], mine[i]);
+    });
+  }
+  printf("watching\n");
+  fflush(stdout);
+  for (auto& thread : threads) thread.join();
+  if (!broken.empty()) throw std::runtime_error(broken);
+  printf("{\"last_at\": [");
+  for (size_t i = 0; i < count; ++i) printf("%s%.5f", i ? ", " : "", last[i]);
+  printf("]}\n");
+}
+
 void etcd(const std::string& directory, double seconds, int clients) {
   Etcd server;
   std::string why;
@@ -169,6 +203,7 @@ int act(const std::vector<std::string>& a) {
   if (command == "delete") return remove(server, a.at(4), std::stol(a.at(5)), std::stoi(a.at(6)), a.at(7)), 0;
   if (command == "read") return read(server, a.at(4), std::stod(a.at(5)), std::stoi(a.at(6))), 0;
   if (command == "pods") return pods(server, a.at(4), std::stoul(a.at(5))), 0;
+  if (command == "watch") return watch(server, a.at(4), std::stoul(a.at(5)), std::stoul(a.at(6)), a.at(7)), 0;
   throw std::runtime_error("unknown command " + command);
 }
 }  // namespace

@@ -243,13 +243,14 @@ TEST_CASE("the node's last word on a pod") {
   std::map<std::string, std::string> allocatable{{"cpu", "2"}, {"memory", "1Gi"}};
   auto pod = yaml("spec: {nodeSelector: {disk: ssd}, containers: [{name: a, ports: [{hostPort: 80}], resources: {requests: {cpu: 1500m}}}]}");
   auto node = yaml("metadata: {name: n, labels: {disk: ssd}}");
-  std::vector<json::Value> none;
+  std::vector<const PodClaims*> none;
   CHECK_FALSE(admit_pod({pod, none, node, allocatable, 10}));
   CHECK(admit_pod({pod, none, yaml("metadata: {name: n}"), allocatable, 10})->reason == "NodeAffinity");
-  std::vector<json::Value> others{yaml("spec: {containers: [{name: a, resources: {requests: {cpu: 600m}}}]}")};
+  auto other = claims_of(yaml("spec: {containers: [{name: a, resources: {requests: {cpu: 600m}}}]}"));
+  std::vector<const PodClaims*> others{&other};
   CHECK(admit_pod({pod, others, node, allocatable, 10})->reason == "OutOfcpu");
   CHECK(admit_pod({pod, others, node, allocatable, 1})->reason == "OutOfpods");
-  others = {yaml("spec: {containers: [{name: a, ports: [{hostPort: 80, hostIP: 127.0.0.1}]}]}")};
+  other = claims_of(yaml("spec: {containers: [{name: a, ports: [{hostPort: 80, hostIP: 127.0.0.1}]}]}"));
   CHECK(admit_pod({pod, others, node, allocatable, 10})->reason == "NodePorts");
 }
 
