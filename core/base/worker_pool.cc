@@ -79,8 +79,8 @@ bool WorkerPool::submit(std::function<void()> fn) {
     done.swap(impl_->finished);
     impl_->queue.push_back(std::move(fn));
     if (impl_->queue.size() > impl_->idle && impl_->threads.size() < impl_->threads_max) impl_->start_thread();
-    impl_->wake.notify_one();
   }
+  impl_->wake.notify_one();  // not under the lock, which the one who wakes would only wait for
   for (std::thread& thread : done) thread.join();
   return true;
 }
