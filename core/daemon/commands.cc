@@ -12,6 +12,7 @@
 #include "core/daemon/master.h"
 #include "core/daemon/worker.h"
 #include "core/object/json.h"
+#include "core/store/move.h"
 
 namespace lotse::daemon {
 namespace {
@@ -64,6 +65,31 @@ Status restore(Master& master, const std::string& file, ControlReply& reply) {
   close(fd);
   if (result.ok()) reply.out("restored; clients list everything again\n");
   return result;
+}
+
+// Into the backend that the configuration file has a section for; the file is read anew, as it will have been changed for this.
+Status migrate(Base& base, Master& master, const std::string& to, ControlReply& reply) {
+  config::Config config = base.config;
+  if (!config.file.empty()) {
+    LOTSE_TRY(config, config::load_config(config.file));
+  }
+  if (to == base.config.components.state) return Status(Reason::kInvalid, "the cluster's state is in " + to + " already");
+  if (master.store().shared()) {
+    LOTSE_TRY(auto masters, master.store().list({.resource = control::kMasters}));
+    if (masters.items.size() > 1) return Status(Reason::kConflict, "the state of several masters cannot be moved: stop the others and `lotse master remove` them");
+  }
+  config.components.state = to;
+  LOTSE_TRY(auto plugin, base.plugins.create_state(base.host, config));
+  LOTSE_TRY(auto destination, store::open_destination(plugin->c(), Clock::system()));
+  char name[] = "/tmp/lotse-migrate-XXXXXX";
+  const int fd = mkostemp(name, O_CLOEXEC);
+  if (fd < 0) return errno_status("create", name, errno);
+  unlink(name);
+  Status result = store::move(master.store(), *destination, fd, to);
+  close(fd);
+  if (!result.ok()) return result;
+  reply.out("moved. This lotsed takes no changes any more: set state = \"" + to + "\" in [components] and start it anew\n");
+  return {};
 }
 
 Status create_token(const Base& base, Master& master, const MsgValue& request, ControlReply& reply) {
@@ -129,6 +155,9 @@ void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* wor
   });
   socket.handle("api", [&base, master](const MsgValue& request, ControlReply& reply) {
     return master ? ask_api(base.loop, master->api(), request, reply) : no_master();
+  });
+  socket.handle("state.migrate", [&base, master](const MsgValue& request, ControlReply& reply) {
+    return master ? migrate(base, *master, std::string(request["to"].as_text()), reply) : no_master();
   });
   socket.handle("node.reset", [worker](const MsgValue&, ControlReply& reply) -> Status {
     if (!worker) return Status(Reason::kBadRequest, "this daemon is a master only: it runs no pods");

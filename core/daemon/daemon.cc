@@ -58,6 +58,7 @@ class RunningDaemon : public Daemon {
     {
       std::lock_guard lock(faults_mutex_);
       faults_to_ = nullptr;
+      master_faults_to_ = nullptr;
     }
     worker_.reset();
     master_.reset();
@@ -80,11 +81,14 @@ class RunningDaemon : public Daemon {
     options.fault = [this](const std::string& plugin, const std::string& id, const std::string& reason, const std::string& message) {
       std::lock_guard lock(faults_mutex_);
       if (faults_to_) faults_to_->fault(plugin, id, reason, message);
+      if (master_faults_to_) master_faults_to_->fault(plugin, id, reason);
     };
     host_ = std::make_unique<plugin::Host>(loop_.loop(), pool_, options);
     base_ = std::make_unique<Base>(Base{config_, loop_.loop(), pool_, bus_, *plugins_, *host_, std::string(kKubernetesVersion) + "+lotse." + LOTSE_VERSION, address});
     if (config_.is_master()) {
       LOTSE_TRY(master_, Master::start(*base_));
+      std::lock_guard lock(faults_mutex_);
+      master_faults_to_ = master_.get();
     }
     if (config_.is_worker()) {
       LOTSE_TRY(worker_, Worker::start(*base_, master_.get()));
@@ -112,6 +116,7 @@ class RunningDaemon : public Daemon {
   std::unique_ptr<Worker> worker_;
   std::mutex faults_mutex_;
   Worker* faults_to_ = nullptr;  // as long as it can be told
+  Master* master_faults_to_ = nullptr;
   std::unique_ptr<ControlSocket> control_;
   std::optional<Watchdog> watchdog_;
 };

@@ -97,6 +97,9 @@ class RunningMaster : public Master {
   store::Store& store() override { return *store_; }
   api::Handler& api() override { return *server_; }
   bool leads() const override { return leadership_ && leadership_->leads(); }
+  void fault(const std::string& plugin, const std::string&, const std::string& reason) override {
+    if (plugin.starts_with("state")) base_.loop.post([this, ready = reason.empty()] { if (server_) server_->set_ready("store", ready); });
+  }
 
  private:
   // What is posted may post once more: an answer, and what its receiver does about it.

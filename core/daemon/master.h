@@ -25,6 +25,8 @@ class Master {
   virtual store::Store& store() = 0;
   virtual api::Handler& api() = 0;
   virtual bool leads() const = 0;  // its controllers and scheduler work
+  // [any] A plugin raised a fault (an empty reason: it is over): the state backend's shows in /readyz.
+  virtual void fault(const std::string& plugin, const std::string& id, const std::string& reason) = 0;
 };
 
 }  // namespace lotse::daemon

@@ -41,6 +41,7 @@ uint64_t StoreImpl::to_backend(uint64_t outward) const {
 Status StoreImpl::admit() {
   std::lock_guard lock(commit_mutex_);
   if (closing_) return {Reason::kServiceUnavailable, "the store is being closed"};
+  if (moved_) return {Reason::kServiceUnavailable, "the cluster has moved to another state backend: lotsed must be started anew with it"};
   if (restoring_) return {Reason::kServiceUnavailable, "the store is being restored from a backup"};
   if (under_way_ >= kUnderWayMax) {
     Status busy(Reason::kTooManyRequests, "too many changes are waiting for the store");
@@ -212,6 +213,12 @@ void StoreImpl::clear_up(Pending& p) {
     if (!inside) return;
     std::string value;
     uint64_t revision = 0;
+    // What a remote backend holds here may be behind: it says first where the store is.
+    if (const auto now = backend_.info(); !now.ok()) {
+      Status status(Reason::kTimeout, "the store does not answer; the change may or may not have been made");
+      status.retry_after_s = 1;
+      return shared->done(std::move(status));
+    }
     const auto found = backend_.read(shared->key, &value, &revision);
     if (found.ok() && *found && shared->write.op == Op::kPut && value == shared->write.object->bytes().view() &&
         revision != to_backend(shared->write.expected)) {
@@ -228,7 +235,7 @@ void StoreImpl::clear_up(Pending& p) {
     status.retry_after_s = 1;
     shared->done(std::move(status));
   };
-  if (fast_reads_ || !options_.pool || !options_.pool->submit(look)) look();
+  if (!options_.pool || !options_.pool->submit(look)) look();
 }
 
 Result<Committed> commit_and_wait(Store& store, Write write) {

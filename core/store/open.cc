@@ -19,13 +19,15 @@ Result<ClusterRecord> ClusterRecord::parse(std::string_view text) {
     return Status(Reason::kInternalError, "the cluster's record has format " + std::string(v["format"].number_text()) +
                                               "; this lotsed knows format 1 only");
   }
-  ClusterRecord record{std::string(v["id"].str()), static_cast<uint64_t>(v["offset"].integer())};
+  ClusterRecord record{std::string(v["id"].str()), static_cast<uint64_t>(v["offset"].integer()), std::string(v["movedTo"].str())};
   if (record.id.empty()) return Status(Reason::kInternalError, "the cluster's record has no id");
   return record;
 }
 
 std::string ClusterRecord::text() const {
-  return json::write(json::Value::object({{"format", kFormat}, {"id", id}, {"offset", offset}}));
+  json::Value v = json::Value::object({{"format", kFormat}, {"id", id}, {"offset", offset}});
+  if (!moved_to.empty()) v["movedTo"] = moved_to;
+  return json::write(v);
 }
 
 StoreImpl::StoreImpl(const lotse_state* state, Clock& clock, Options options)
@@ -87,6 +89,10 @@ Status StoreImpl::load() {
     LOTSE_TRY([[maybe_unused]] const bool found, backend_.read(kClusterKey, &text, &record_revision_));
   }
   LOTSE_TRY(auto record, ClusterRecord::parse(text));
+  if (!record.moved_to.empty() && !accept_moved_) {
+    return Status(Reason::kConflict, "this cluster was moved to the state backend " + record.moved_to + " by `lotse state migrate`: set state = \"" +
+                                         record.moved_to + "\" in [components]");
+  }
   {
     std::lock_guard lock(record_mutex_);
     record_ = record;

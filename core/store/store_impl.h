@@ -20,10 +20,11 @@
 
 namespace lotse::store {
 
-// The cluster's record, at kClusterKey: {"format":1,"id":"…","offset":n}.
+// The cluster's record, at kClusterKey: {"format":1,"id":"…","offset":n}, and "movedTo" once the cluster has left.
 struct ClusterRecord {
   std::string id;
   uint64_t offset = 0;
+  std::string moved_to;  // the backend where the cluster is now; empty: here
   static Result<ClusterRecord> parse(std::string_view text);
   std::string text() const;
 };
@@ -33,6 +34,8 @@ class StoreImpl : public Store, public Source {
   StoreImpl(const lotse_state* state, Clock& clock, Options options);
   ~StoreImpl() override;
   Status open();
+  void accept_moved() { accept_moved_ = true; }                              // before open
+  Status move_to(StoreImpl& to, int file, const std::string& name);  // move.h
 
   void commit(Write write, std::function<void(Result<Committed>)> done) override;
   bool close(Duration timeout) override;
@@ -94,6 +97,10 @@ class StoreImpl : public Store, public Source {
   Result<ObjectPtr> load_object(std::string_view value, uint64_t backend_revision) const;
   void release_waiters();
 
+  // move.cc
+  Status hold();
+  void go_on();
+  Result<bool> holds_objects() const;
   // read.cc
   template <class Give>
   Result<ListEnd> walk(const ListQuery& query, Give give);
@@ -108,7 +115,8 @@ class StoreImpl : public Store, public Source {
   const Options options_;
   std::atomic<uint64_t> offset_{0};
   std::atomic<uint64_t> compacted_{0};  // outward: the lowest revision that can be read
-  bool fast_reads_ = false, shared_ = false;
+  bool fast_reads_ = false, shared_ = false, accept_moved_ = false;
+  std::atomic<bool> moved_{false};
   mutable std::mutex record_mutex_;
   ClusterRecord record_;
   uint64_t record_revision_ = 0;

@@ -60,15 +60,15 @@ EtcdState::EtcdState(const sdk::Host& host, const sdk::Config& config)
                [this](const std::string& why) {
                  std::lock_guard lock(down_mutex_);
                  down_ = why;
-                 this->host().raise_fault(kFault, "Unreachable", "etcd cannot be reached: " + why);
+                 tell(unreachable_, true, "Unreachable", "etcd cannot be reached: " + why);
                },
-               [this] { this->host().clear_fault(kFault); }}),
+               [this] { tell(unreachable_, false, "", ""); }}),
       watchers_(mirror_.storage()),
       committer_(reactor_, client_, mirror_, layout_, settings_.timeout_ns,
                  {[this](const std::string& why) {
-                    this->host().raise_fault(kFault, "NotAnswering", "etcd does not take changes: " + why);
+                    tell(refusing_, true, "NotAnswering", "etcd does not take changes: " + why);
                   },
-                  [this] { this->host().clear_fault(kFault); }}) {
+                  [this] { tell(refusing_, false, "", ""); }}) {
   watch_.size = sizeof watch_;
   watch_.open = [](void* self, lotse_bytes start, lotse_bytes end, uint64_t from, const lotse_stream_sink* sink,
                    lotse_stream* stream, lotse_error* error) {
@@ -86,6 +86,15 @@ EtcdState::EtcdState(const sdk::Host& host, const sdk::Config& config)
   watchers_.start();
   reactor_.start();
   wait_loaded();
+}
+
+void EtcdState::tell(bool& state, bool now, const char* reason, const std::string& sentence) {
+  if (std::exchange(state, now) == now) return;
+  if (now) {
+    host().raise_fault(kFault, reason, sentence);
+  } else if (!unreachable_ && !refusing_) {
+    host().clear_fault(kFault);
+  }
 }
 
 EtcdState::~EtcdState() {

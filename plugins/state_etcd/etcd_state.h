@@ -33,6 +33,7 @@ class EtcdState : public sdk::State {
   using Current = std::function<void(state::Status, uint64_t revision)>;
   void stop();
   void wait_loaded();
+  void tell(bool& state, bool now, const char* reason, const std::string& sentence);
   void current(int64_t timeout_ns, Current done);
   uint64_t wait_current();
   Record record();
@@ -51,7 +52,8 @@ class EtcdState : public sdk::State {
   lotse_state_watch watch_{};
   lotse_state_current current_{};
   std::mutex down_mutex_;
-  std::string down_;  // why etcd cannot be reached
+  std::string down_;                             // why etcd cannot be reached
+  bool unreachable_ = false, refusing_ = false;  // the reactor's
   std::atomic<uint64_t> bytes_used_{0};
 };
 

@@ -147,6 +147,11 @@ void add_online(CLI::App* app, Options* o, int* code) {
   add(node, "reset", "End all pods of this node, and take the pod network and service rules out of the kernel", code, [o] {
     return ask_daemon(o->data_dir, MsgValue::map({{"command", "node.reset"}}), "", streams());
   });
+  auto* state = app->add_subcommand("state", "The cluster's state")->require_subcommand(1);
+  auto* migrate = add(state, "migrate", "Move the whole state to another backend; lotsed is started anew with it afterwards", code, [o] {
+    return ask_daemon(o->data_dir, MsgValue::map({{"command", "state.migrate"}, {"to", o->name}}), "", streams());
+  });
+  migrate->add_option("--to", o->name, "The state plugin, which the configuration file has a section for")->required();
   auto* backup = add(app, "backup", "Write the cluster's whole state to a file, while it runs", code, [o] {
     return ask_daemon(o->data_dir, MsgValue::map({{"command", "backup"}}), o->file, streams());
   });

@@ -1,5 +1,6 @@
 """etcd for a test: Debian's etcd with one or three members on loopback ports that were free, plain or with TLS and client
 certificates, in a temporary directory. Leaves nothing behind."""
+import json
 import os
 import shutil
 import signal
@@ -111,8 +112,13 @@ class Etcd:
         for i, process in enumerate(self.processes):
             if process is None:
                 continue
-            fields = self.ctl("endpoint", "status", members=[i], check=False).strip().split(", ")
-            if len(fields) > 4 and fields[4] == "true":
+            answer = self.ctl("endpoint", "status", "--write-out", "json", members=[i], check=False)
+            try:
+                status = json.loads(answer.strip().splitlines()[-1])[0]["Status"]
+            except (ValueError, IndexError, KeyError):
+                self.last_answer = answer
+                continue
+            if status.get("leader") == status["header"]["member_id"]:
                 return i
         return None
 
