@@ -274,7 +274,56 @@ def moves():
         print("ok   the store that was left is not opened by mistake")
 
 
-TESTS = {"killed": [member_killed], "still": [etcd_stands_still, member_stopped], "migrate": [moves]}
+def users_compactions_and_quota():
+    with Etcd(arguments=["--quota-backend-bytes", str(24 << 20)]) as etcd, Daemon(BIN_DIR) as daemon:
+        etcd.ctl("user", "add", "root:secret")
+        etcd.ctl("user", "grant-role", "root", "root")
+        etcd.ctl("user", "add", "lotse:also-secret")
+        etcd.ctl("role", "add", "lotse")
+        etcd.ctl("role", "grant-permission", "lotse", "readwrite", "/lotse/", "/lotse0")
+        etcd.ctl("role", "grant-permission", "lotse", "read", "", "--from-key=true")
+        etcd.ctl("user", "grant-role", "lotse", "lotse")
+        etcd.ctl("auth", "enable")
+        with open(daemon.folder + "/password", "w") as f:
+            f.write("wrong\n")
+        more = {"user": '"lotse"', "password_file": f'"{daemon.folder}/password"'}
+        daemon.write(settings(etcd, **more))
+        code, words = daemon.refuses_to_start()
+        assert code == 1 and "authentication failed" in words and "wrong" not in words, (code, words)
+        with open(daemon.folder + "/password", "w") as f:
+            f.write("also-secret\n")
+        daemon.start()
+        for i in range(30):
+            daemon.api.post(CONFIGMAPS, config_map(f"c{i}"))
+        print("ok   etcd's users: a wrong password is refused in a sentence, the right one serves with rights to its prefix")
+
+        for i in range(50):  # somebody else's keys, and their history
+            etcd.ctl("put", "foreign", str(i), user="root:secret")
+        answer = json.loads(etcd.ctl("get", "foreign", "--write-out", "json", user="root:secret").strip().splitlines()[-1])
+        etcd.ctl("compact", str(answer["header"]["revision"]), user="root:secret")
+        daemon.api.post(CONFIGMAPS, config_map("after-compaction"))
+        names = {c["metadata"]["name"] for c in daemon.api.get(CONFIGMAPS)["items"]}
+        last = revision(daemon.api)
+        daemon.stop()
+        daemon.start()
+        assert {c["metadata"]["name"] for c in daemon.api.get(CONFIGMAPS)["items"]} == names and revision(daemon.api) >= last
+        daemon.api.post(CONFIGMAPS, config_map("and-on"))
+        print("ok   an etcd that others write to and compact: everything is there after a restart")
+
+        code = None
+        for i in range(60):
+            try:
+                daemon.api.post(CONFIGMAPS, config_map(f"large{i}", "l" * 900_000))
+            except ApiError as error:
+                code, status = error.code, error.status
+                break
+        assert code == 507, (code, "the quota was never reached")
+        assert daemon.api.get(CONFIGMAPS + "/c3") and daemon.process.poll() is None
+        assert b"[-]store" in daemon.api.raw("GET", "/readyz?verbose")[1]
+        print(f"ok   etcd's quota is reached: puts get {code} {status['reason']}, reads go on, /readyz tells")
+
+
+TESTS = {"conditions": [users_compactions_and_quota], "killed": [member_killed], "still": [etcd_stands_still, member_stopped], "migrate": [moves]}
 cluster.own_network()
 for chosen in sys.argv[2:] or TESTS:
     for test in TESTS[chosen]:
