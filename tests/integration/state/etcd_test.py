@@ -34,13 +34,11 @@ class Writers:
 
     def __init__(self, daemon, count=4):
         self.acknowledged, self.refused, self.stopping, self.broken = [], [], False, None
-        self.daemon = daemon
-        self.threads = [threading.Thread(target=self.run, args=(n,)) for n in range(count)]
+        self.threads = [threading.Thread(target=self.run, args=(n, Api(daemon.kubeconfig))) for n in range(count)]
         for thread in self.threads:
             thread.start()
 
-    def run(self, number):
-        api = Api(self.daemon.kubeconfig)
+    def run(self, number, api):
         i = 0
         while not self.stopping:
             name = f"w{number}-{i}"
@@ -146,12 +144,12 @@ def etcd_stands_still():
             next(watch)
         pid = daemon.process.pid
         etcd.signal(0, signal.SIGSTOP)
-        answers = []
+        answers, second = [], Api(daemon.kubeconfig)
 
         def write():
             begin = time.monotonic()
             try:
-                Api(daemon.kubeconfig).post(CONFIGMAPS, config_map("during"))
+                second.post(CONFIGMAPS, config_map("during"))
                 answers.append((200, None, time.monotonic() - begin))
             except ApiError as error:
                 answers.append((error.code, error.status, time.monotonic() - begin))
