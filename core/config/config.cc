@@ -151,6 +151,7 @@ Config parse_config(std::string_view text, const std::string& file, Complaints* 
   const MsgValue& network = sections["network"];
   config.network = {network["pod_cidr"].as_strings(), network["service_cidr"].as_strings(),
                     text_of(network, "cluster_domain"), text_of(network, "backend")};
+  config.sections = std::move(sections);
   if (complaints->empty()) check_rules(root, config, complaints);
   return config;
 }

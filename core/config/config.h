@@ -2,6 +2,7 @@
 // written until the plugin's own keys are known (check_plugin). Without a file everything has its default: the
 // embedded default is a one-node cluster.
 #pragma once
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,7 @@ struct Config {
     std::string cluster_domain, backend;
   } network;
   std::vector<PluginTable> plugins;
+  std::map<std::string, MsgValue> sections;  // the core's, by name, as values of their keys
 
   bool is_master() const { return has_role("master"); }
   bool is_worker() const { return has_role("worker"); }

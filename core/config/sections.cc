@@ -126,7 +126,14 @@ std::vector<Section> make_sections() {
 }  // namespace
 
 const std::vector<Section>& core_sections() {
-  static const std::vector<Section> sections = make_sections();
+  static const std::vector<Section> sections = [] {
+    std::vector<Section> made = make_sections();
+    for (Section& section : made)
+      for (Key& key : section.keys)
+        key.reloadable = (section.name == "daemon" && (key.name == "log_level" || key.name == "plugin_path")) ||
+                         (section.name == "components" && key.name == "scheduler");
+    return made;
+  }();
   return sections;
 }
 

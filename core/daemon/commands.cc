@@ -10,6 +10,7 @@
 #include "core/control/masters.h"
 #include "core/daemon/api_command.h"
 #include "core/daemon/master.h"
+#include "core/daemon/reload.h"
 #include "core/daemon/worker.h"
 #include "core/object/json.h"
 #include "core/store/move.h"
@@ -134,9 +135,14 @@ Status remove_master(const Base& base, Master& master, const std::string& name, 
 
 }  // namespace
 
-void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* worker) {
+void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* worker, Reload& reload) {
   socket.handle("status", [&base, master, worker](const MsgValue& request, ControlReply& reply) {
     return status(base, master, worker, request["output"].as_text() == "json", reply);
+  });
+  socket.handle("reload", [&reload](const MsgValue&, ControlReply& reply) -> Status {
+    LOTSE_TRY(std::string text, reload.run());
+    reply.out(text);
+    return {};
   });
   socket.handle("kubeconfig", [master](const MsgValue&, ControlReply& reply) -> Status {
     if (!master) return no_master();

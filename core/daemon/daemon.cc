@@ -10,6 +10,7 @@
 #include "core/daemon/commands.h"
 #include "core/daemon/master.h"
 #include "core/daemon/notify.h"
+#include "core/daemon/reload.h"
 #include "core/daemon/worker.h"
 #include "core/network/netlink.h"
 
@@ -50,10 +51,11 @@ Result<std::string> find_address(const config::Config& config) {
 
 class RunningDaemon : public Daemon {
  public:
-  explicit RunningDaemon(config::Config config) : config_(std::move(config)) {}
+  RunningDaemon(config::Config config, Reload::Read read) : config_(std::move(config)), read_(std::move(read)) {}
 
   ~RunningDaemon() override {
     control_.reset();
+    reload_.reset();
     run_on(loop_.loop(), [&] { watchdog_.reset(); });
     {
       std::lock_guard lock(faults_mutex_);
@@ -66,6 +68,8 @@ class RunningDaemon : public Daemon {
     host_.reset();
     plugins_.reset();
   }
+
+  Result<std::string> reload() override { return reload_->run(); }
 
   Status begin() {
     plugins_ = std::make_unique<plugin::Plugins>(plugin::search_path(config_.daemon.plugin_path));
@@ -97,7 +101,8 @@ class RunningDaemon : public Daemon {
     }
     return run_on(loop_.loop(), [&]() -> Status {
       LOTSE_TRY(control_, ControlSocket::listen(loop_.loop(), pool_, config_.daemon.data_dir + "/lotse.sock"));
-      add_commands(*control_, *base_, master_.get(), worker_.get());
+      reload_ = std::make_unique<Reload>(*base_, read_, master_.get(), worker_.get());
+      add_commands(*control_, *base_, master_.get(), worker_.get(), *reload_);
       watchdog_.emplace(loop_.loop());
       return {};
     });
@@ -105,6 +110,7 @@ class RunningDaemon : public Daemon {
 
  private:
   config::Config config_;
+  const Reload::Read read_;
   DirectoryLock lock_;
   LoopThread loop_{"core"};
   WorkerPool pool_{"work", kWorkerThreadsMax, kWorkQueueMax};
@@ -117,14 +123,15 @@ class RunningDaemon : public Daemon {
   std::mutex faults_mutex_;
   Worker* faults_to_ = nullptr;  // as long as it can be told
   Master* master_faults_to_ = nullptr;
+  std::unique_ptr<Reload> reload_;
   std::unique_ptr<ControlSocket> control_;
   std::optional<Watchdog> watchdog_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Daemon>> Daemon::start(config::Config config) {
-  auto daemon = std::make_unique<RunningDaemon>(std::move(config));
+Result<std::unique_ptr<Daemon>> Daemon::start(config::Config config, std::function<Result<config::Config>()> read) {
+  auto daemon = std::make_unique<RunningDaemon>(std::move(config), std::move(read));
   LOTSE_CHECK_OK(daemon->begin());
   return std::unique_ptr<Daemon>(std::move(daemon));
 }

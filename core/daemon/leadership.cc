@@ -20,6 +20,18 @@ Status Leadership::Work::make_policies(Base& base) {
   return {};
 }
 
+std::vector<sched::PolicySlot> Leadership::Work::slots(const config::Config& config) const {
+  std::vector<sched::PolicySlot> out;
+  for (size_t i = 0; i < policies.size(); ++i) {
+    sched::PolicySlot slot;
+    if (i == 0) slot.scheduler_names.emplace_back("default-scheduler");
+    slot.scheduler_names.push_back(config.components.scheduler[i]);
+    slot.policy = policies[i]->c();
+    out.push_back(std::move(slot));
+  }
+  return out;
+}
+
 void Leadership::Work::stop() {
   if (scheduler) scheduler->stop();
   if (runner) runner->stop();
@@ -56,16 +68,23 @@ Status Leadership::begin(Work& work, uint64_t fence) {
   work.handler = std::make_unique<api::FencedHandler>(server_, fence);
   work.runner = std::make_unique<control::Runner>(store_, *work.handler, base_.loop, control::all_controllers(settings_));
   LOTSE_CHECK_OK(work.runner->start());
-  std::vector<sched::PolicySlot> slots;
-  for (size_t i = 0; i < work.policies.size(); ++i) {
-    sched::PolicySlot slot;
-    if (i == 0) slot.scheduler_names.emplace_back("default-scheduler");
-    slot.scheduler_names.push_back(base_.config.components.scheduler[i]);
-    slot.policy = work.policies[i]->c();
-    slots.push_back(std::move(slot));
-  }
-  work.scheduler = std::make_unique<sched::Scheduler>(store_, *work.handler, base_.loop, work.policy_thread->loop(), std::move(slots));
+  work.scheduler = std::make_unique<sched::Scheduler>(store_, *work.handler, base_.loop, work.policy_thread->loop(), work.slots(base_.config));
   return work.scheduler->start();
+}
+
+void Leadership::set_policies(std::vector<std::unique_ptr<plugin::SchedulerPlugin>> policies, const config::Config& config) {
+  run_on(base_.loop, [&] {
+    base_.config.components.scheduler = config.components.scheduler;
+    auto& tables = base_.config.plugins;
+    std::erase_if(tables, [](const config::PluginTable& t) { return t.kind == "scheduler"; });
+    for (const auto& t : config.plugins)
+      if (t.kind == "scheduler") tables.push_back(t);
+    Work* work = work_ ? work_.get() : prepared_.get();
+    if (!work || work->policies.empty()) return;  // made anew when this master leads
+    auto old = std::make_shared<std::vector<std::unique_ptr<plugin::SchedulerPlugin>>>(std::exchange(work->policies, std::move(policies)));
+    if (work->scheduler) work->scheduler->set_policies(work->slots(base_.config));
+    work->policy_thread->loop().post([old] { old->clear(); });  // behind all that was asked of them
+  });
 }
 
 void Leadership::gained(uint64_t fence) {

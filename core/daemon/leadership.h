@@ -22,6 +22,8 @@ class Leadership {
   Status start();
   // [main] Rests for good, gives the lease back, and waits for policies that still think.
   void end();
+  // [worker] Others take the place of the policies, without a pod being lost; the old ones go once they have thought their last.
+  void set_policies(std::vector<std::unique_ptr<plugin::SchedulerPlugin>> policies, const config::Config& config);
   bool leads() const { return leads_; }  // [any]
 
  private:
@@ -33,6 +35,7 @@ class Leadership {
     std::unique_ptr<control::Runner> runner;
     std::unique_ptr<sched::Scheduler> scheduler;
     Status make_policies(Base& base);
+    std::vector<sched::PolicySlot> slots(const config::Config& config) const;
     void stop();  // [loop]
   };
   void gained(uint64_t fence);

@@ -96,6 +96,14 @@ class RunningMaster : public Master {
   bus::MasterAddress bus_address() const override { return {{"tcp://" + base_.node_address + ":" + port_of(bus_->endpoint())}, bus_keys_.public_z85}; }
   store::Store& store() override { return *store_; }
   api::Handler& api() override { return *server_; }
+  std::vector<const plugin::Owned*> plugins() const override {
+    std::vector<const plugin::Owned*> out{&state_->owned()};
+    for (const auto& t : transports_) out.push_back(&t->owned());
+    return out;
+  }
+  void set_policies(std::vector<std::unique_ptr<plugin::SchedulerPlugin>> policies, const config::Config& config) override {
+    leadership_->set_policies(std::move(policies), config);
+  }
   bool leads() const override { return leadership_ && leadership_->leads(); }
   void fault(const std::string& plugin, const std::string&, const std::string& reason) override {
     if (plugin.starts_with("state")) base_.loop.post([this, ready = reason.empty()] { if (server_) server_->set_ready("store", ready); });

@@ -24,6 +24,9 @@ class Master {
   virtual bus::MasterAddress bus_address() const = 0;
   virtual store::Store& store() = 0;
   virtual api::Handler& api() = 0;
+  virtual std::vector<const plugin::Owned*> plugins() const = 0;  // the instances of state and transports
+  // [worker] Other scheduler policies from now on, those that `config` names, in its order.
+  virtual void set_policies(std::vector<std::unique_ptr<plugin::SchedulerPlugin>> policies, const config::Config& config) = 0;
   virtual bool leads() const = 0;  // its controllers and scheduler work
   // [any] A plugin raised a fault (an empty reason: it is over): the state backend's shows in /readyz.
   virtual void fault(const std::string& plugin, const std::string& id, const std::string& reason) = 0;

@@ -92,6 +92,11 @@ class RunningWorker : public Worker {
     if (!info.ok()) return runtime_plugin().owned().name() + " (" + info.status().message + ")";
     return std::string((*info)["name"].as_text()) + " " + std::string((*info)["version"].as_text());
   }
+  std::vector<const plugin::Owned*> plugins() const override {
+    std::vector<const plugin::Owned*> out{&proxy_->owned()};
+    for (const auto& n : nodes_) out.push_back(&n->runtime->owned());
+    return out;
+  }
   Result<std::vector<std::string>> import_image(const std::string& file) override {
     plugin::CallOptions options;
     options.timeout = kImportMax;

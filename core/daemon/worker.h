@@ -22,6 +22,7 @@ class Worker {
   virtual Result<std::vector<std::string>> import_image(const std::string& file) = 0;
   // [worker] Ends all pods of this node and takes the pod network and the service rules out of the kernel; the agent stays stopped.
   virtual Status reset(const std::function<void(const std::string&)>& say) = 0;
+  virtual std::vector<const plugin::Owned*> plugins() const = 0;  // the instances of runtime and proxy
   // [any] What an operator must see of a plugin.
   virtual void fault(const std::string& plugin, const std::string& id, const std::string& reason, const std::string& message) = 0;
 };

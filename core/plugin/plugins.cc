@@ -1,6 +1,7 @@
 #include "core/plugin/plugins.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include "core/plugin/code.h"
 #include "core/plugin/isolation.h"
@@ -47,6 +48,13 @@ Result<config::Section> section_of(const Found& found, const lotse_factory& fact
   return section;
 }
 
+// Tells a file from another that was put in its place.
+std::string file_identity(const std::string& path) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) return "gone";
+  return fmt::format("{} {} {}.{}", facts.st_ino, facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec);
+}
+
 template <class Kind>
 Result<std::unique_ptr<Kind>> made(Result<Owned> owned) {
   if (!owned.ok()) return owned.status();
@@ -59,9 +67,30 @@ struct Plugins::Loaded {
   const lotse_plugin* entry = nullptr;
   std::unique_ptr<PluginHost> host;  // what init was given
   bool initialised = false;
+  std::string identity;  // of the file, when it was loaded
 };
 
-Plugins::Plugins(const std::vector<std::string>& directories) : found_(discover(directories)) {}
+Plugins::Plugins(const std::vector<std::string>& directories) { look_again(directories); }
+
+void Plugins::look_again(const std::vector<std::string>& directories) {
+  std::vector<Found> now = discover(directories);
+  std::lock_guard lock(mutex_);
+  for (Found& f : now) {
+    auto known = std::find_if(found_.begin(), found_.end(), [&](const Found& k) { return k.path == f.path; });
+    if (known == found_.end())
+      found_.push_back(std::move(f));
+    else if (!loaded_.contains(f.path))
+      *known = std::move(f);
+  }
+}
+
+std::vector<std::string> Plugins::replaced() const {
+  std::vector<std::string> out;
+  std::lock_guard lock(mutex_);
+  for (const auto& [path, loaded] : loaded_)
+    if (file_identity(path) != loaded->identity) out.push_back(path);
+  return out;
+}
 
 Plugins::~Plugins() {
   for (auto& [path, loaded] : loaded_) {
@@ -74,6 +103,7 @@ Plugins::~Plugins() {
 Result<const Found*> Plugins::find(const std::string& kind, const std::string& name) const {
   std::vector<std::string> others;
   const Found* refused = nullptr;
+  std::lock_guard lock(mutex_);
   for (const Found& found : found_) {
     bool right_kind = std::find(found.note.kinds.begin(), found.note.kinds.end(), kind) != found.note.kinds.end();
     // Of a refused file the note may be unknown: the habit of naming files says what it was meant to be.
@@ -103,6 +133,7 @@ Result<Plugins::Loaded*> Plugins::load(const Found& found) {
     }
     slot = std::make_unique<Loaded>();
     slot->entry = *entry;
+    slot->identity = file_identity(found.path);
   }
   return slot.get();
 }

@@ -1,6 +1,7 @@
 // Plugins: what was found, and instances made of it. One of these per process; libraries load when an instance (or a
 // check of their configuration) first needs them.
 #pragma once
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -21,7 +22,11 @@ class Plugins {
   // [init] Looks into the directories; loads nothing.
   explicit Plugins(const std::vector<std::string>& directories);
   ~Plugins();  // REQUIRES: every instance is gone
-  const std::vector<Found>& found() const { return found_; }
+  const std::deque<Found>& found() const { return found_; }
+  // [worker] Looks once more: what is new counts from now on; what is loaded stays as it is.
+  void look_again(const std::vector<std::string>& directories);
+  // [worker] The files of loaded libraries that are no longer those that were loaded.
+  std::vector<std::string> replaced() const;
   // The one that fills `kind` under that name; kNotFound with the names that there are, or why it is refused.
   Result<const Found*> find(const std::string& kind, const std::string& name) const;
 
@@ -53,8 +58,8 @@ class Plugins {
   Result<Loaded*> load(const Found& found);
   Status initialise(Loaded& loaded, Host& host, const std::string& kind, const std::string& name);
 
-  std::vector<Found> found_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::deque<Found> found_;  // never shrinks: others hold pointers
   std::map<std::string, std::unique_ptr<Loaded>> loaded_;  // by path
 };
 

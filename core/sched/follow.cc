@@ -21,7 +21,7 @@ Scheduler::State::State(store::Store& s, api::Handler& h, Loop& l, Loop& w, std:
       handler(h),
       loop(l),
       worker(w),
-      policies(std::move(p)),
+      policies(std::make_shared<const std::vector<PolicySlot>>(std::move(p))),
       settings(set),
       user(std::make_shared<security::User>(security::scheduler_user())) {}
 
@@ -109,6 +109,12 @@ void Scheduler::State::on_event(const store::Event& e) {
   }
 }
 
+bool Scheduler::State::ours(std::string_view name) const {
+  return std::any_of(policies->begin(), policies->end(), [&](const PolicySlot& p) {
+    return std::find(p.scheduler_names.begin(), p.scheduler_names.end(), name) != p.scheduler_names.end();
+  });
+}
+
 void Scheduler::State::on_pod(const ObjectPtr& pod, const ObjectPtr& previous) {
   const ObjectHeader& h = pod->header();
   const std::string& uid = h.uid;
@@ -129,11 +135,7 @@ void Scheduler::State::on_pod(const ObjectPtr& pod, const ObjectPtr& previous) {
   }
   if (h.deletion != WallTime{} || finished(*pod)) return on_pod_gone(pod);
   std::shared_ptr<const PodForm> made = form(pod);
-  const std::string_view name = made->scheduler();
-  const bool ours = std::any_of(policies.begin(), policies.end(), [&](const PolicySlot& p) {
-    return std::find(p.scheduler_names.begin(), p.scheduler_names.end(), name) != p.scheduler_names.end();
-  });
-  if (!ours || made->gated()) {
+  if (!ours(made->scheduler()) || made->gated()) {
     if (queue.has(uid)) queue.remove(uid);
     return;
   }
@@ -158,7 +160,7 @@ void Scheduler::State::on_node(const ObjectPtr& node, const ObjectPtr& previous)
   if (!fresh && previous && !node_matters(*previous, *node)) return;
   auto made = std::make_shared<const NodeForm>(*node);
   told.push_back([made, all = policies] {
-    for (const PolicySlot& p : all) p.policy->node_set(p.policy->base.self, &made->raw());
+    for (const PolicySlot& p : *all) p.policy->node_set(p.policy->base.self, &made->raw());
   });
   happened |= kNodeChanged;
   if (!fresh) return;
@@ -171,7 +173,7 @@ void Scheduler::State::on_node_gone(const std::string& name) {
   for (const ObjectPtr& pod : store.on_node(name)) tell_pod_gone(pod->header().uid);
   nodes.erase(name);
   told.push_back([name, all = policies] {
-    for (const PolicySlot& p : all) p.policy->node_remove(p.policy->base.self, {name.data(), name.size()});
+    for (const PolicySlot& p : *all) p.policy->node_remove(p.policy->base.self, {name.data(), name.size()});
   });
 }
 

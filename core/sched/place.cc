@@ -11,10 +11,10 @@ void Scheduler::State::pump() {
   if (stopped || asking || writes_in_flight + writes.size() >= settings.writes_in_flight_max * 4) return wait();
   const SteadyTime now = loop.clock().steady();
   const std::string name = queue.first_scheduler(now);
-  auto slot = std::find_if(policies.begin(), policies.end(), [&](const PolicySlot& p) {
+  auto slot = std::find_if(policies->begin(), policies->end(), [&](const PolicySlot& p) {
     return std::find(p.scheduler_names.begin(), p.scheduler_names.end(), name) != p.scheduler_names.end();
   });
-  if (slot == policies.end()) return wait();
+  if (slot == policies->end()) return wait();
   std::vector<WaitingPtr> batch = queue.take(settings.batch_max, now, name);
   if (batch.empty()) return wait();
   std::vector<std::shared_ptr<const PodForm>> forms;
@@ -75,7 +75,8 @@ void Scheduler::State::assign(const WaitingPtr& pod, const std::shared_ptr<const
   const std::string& uid = form->object()->header().uid;
   assumed[uid] = answer.node;
   pods.insert(uid);
-  if (policies.size() > 1) tell_pod(form, answer.node, policy);
+  // Others than the one that has placed it: also those that were put in its place meanwhile.
+  if (policies->size() > 1 || policies->front().policy != policy) tell_pod(form, answer.node, policy);
   happened |= kPodPlaced;
   bind(pod, form, answer.node);
 }

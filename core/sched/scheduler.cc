@@ -20,6 +20,10 @@ void Scheduler::stop() {
   state_->stop();
 }
 
+void Scheduler::set_policies(std::vector<PolicySlot> policies) {
+  state_->set_policies(std::move(policies));
+}
+
 Counters Scheduler::counters() const {
   Counters c = state_->counters;
   c.pending = state_->queue.size();

@@ -43,6 +43,9 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
   Status start();
   void stop();
+  // [loop] Others from now on. They are told of all that there is; what is with the old ones still counts. The old ones are called for the
+  // last time by what the worker holds when this returns.
+  void set_policies(std::vector<PolicySlot> policies);
   Counters counters() const;
 
  private:

@@ -30,6 +30,8 @@ class Scheduler::State : public std::enable_shared_from_this<State> {
   void on_budget(const store::Key& key, const ObjectPtr& budget);
   void on_namespaces();
   void relist();
+  void set_policies(std::vector<PolicySlot> next);
+  bool ours(std::string_view scheduler_name) const;
 
   // tell.cc: what the policies are told
   std::shared_ptr<PodForm> form(const ObjectPtr& pod);
@@ -65,7 +67,7 @@ class Scheduler::State : public std::enable_shared_from_this<State> {
   api::Handler& handler;
   Loop& loop;
   Loop& worker;
-  std::vector<PolicySlot> policies;
+  std::shared_ptr<const std::vector<PolicySlot>> policies;  // what was posted holds those of its time
   Settings settings;
   std::shared_ptr<const security::User> user;
   api::EventRecorder recorder{"default-scheduler"};

@@ -32,7 +32,7 @@ void Scheduler::State::tell_pod(std::shared_ptr<const PodForm> form, const std::
                                 const lotse_scheduler* except) {
   pods.insert(form->object()->header().uid);
   const bool breaks = !budgets.empty() && breaks_budget(form->object()->header());
-  told.push_back([form = std::move(form), node, breaks, except, all = &policies, self = shared_from_this()] {
+  told.push_back([form = std::move(form), node, breaks, except, all = policies] {
     lotse_sched_pod raw = form->on(node);
     raw.disruption = breaks;
     for (const PolicySlot& p : *all)
@@ -42,7 +42,7 @@ void Scheduler::State::tell_pod(std::shared_ptr<const PodForm> form, const std::
 
 void Scheduler::State::tell_pod_gone(const std::string& uid) {
   pods.erase(uid);
-  told.push_back([uid, all = &policies, self = shared_from_this()] {
+  told.push_back([uid, all = policies] {
     for (const PolicySlot& p : *all) p.policy->pod_remove(p.policy->base.self, {uid.data(), uid.size()});
   });
 }

@@ -152,6 +152,9 @@ void add_online(CLI::App* app, Options* o, int* code) {
     return ask_daemon(o->data_dir, MsgValue::map({{"command", "state.migrate"}, {"to", o->name}}), "", streams());
   });
   migrate->add_option("--to", o->name, "The state plugin, which the configuration file has a section for")->required();
+  add(app, "reload", "Have lotsed read its configuration again: applies what can be, and says what takes a restart", code, [o] {
+    return ask_daemon(o->data_dir, MsgValue::map({{"command", "reload"}}), "", streams());
+  });
   auto* backup = add(app, "backup", "Write the cluster's whole state to a file, while it runs", code, [o] {
     return ask_daemon(o->data_dir, MsgValue::map({{"command", "backup"}}), o->file, streams());
   });

@@ -32,9 +32,9 @@ void raise_file_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int serve(lotse::config::Config config) {
+int serve(lotse::config::Config config, std::function<lotse::Result<lotse::config::Config>()> read) {
   lotse::log::info("daemon.starting", "lotsed is starting", {{"version", LOTSE_VERSION}, {"node", config.daemon.node_name}, {"data_dir", config.daemon.data_dir}});
-  auto daemon = lotse::daemon::Daemon::start(std::move(config));
+  auto daemon = lotse::daemon::Daemon::start(std::move(config), std::move(read));
   if (!daemon.ok()) {
     lotse::log::error("daemon.failed", "lotsed cannot start", {{"reason", daemon.status().message}});
     return daemon.status().reason == lotse::Reason::kInvalid ? kExitConfig : kExitFailed;
@@ -43,9 +43,10 @@ int serve(lotse::config::Config config) {
   lotse::log::info("daemon.ready", "lotsed is ready");
   sigset_t wanted;
   sigemptyset(&wanted);
-  for (int s : {SIGTERM, SIGINT}) sigaddset(&wanted, s);
+  for (int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&wanted, s);
   int got = 0;
-  sigwait(&wanted, &got);
+  while (sigwait(&wanted, &got) == 0 && got == SIGHUP)
+    if (auto done = (*daemon)->reload(); !done.ok()) lotse::log::error("daemon.reload_refused", done.status().message);
   lotse::daemon::notify("STOPPING=1");
   lotse::log::info("daemon.stopping", "lotsed is ending; containers go on running", {{"signal", got}});
   daemon->reset();
@@ -57,7 +58,7 @@ int serve(lotse::config::Config config) {
 
 int main(int argc, char** argv) {
   CLI::App app("lotsed: a Kubernetes master, a worker, or both", "lotsed");
-  app.footer("SIGTERM ends it, and containers go on running. Exit codes: 0 ended by a signal; 1 it could not start; 78 the configuration is faulty.");
+  app.footer("SIGTERM ends it, and containers go on running; SIGHUP reads the configuration again, as `lotse reload` does. Exit codes: 0 ended by a signal; 1 it could not start; 78 the configuration is faulty.");
   std::string file, dir, level;
   bool manual = false;
   app.add_option("--config", file, "The configuration (TOML); without it, a one-node cluster")->check(CLI::ExistingFile);
@@ -71,16 +72,21 @@ int main(int argc, char** argv) {
     return 0;
   }
 
-  lotse::block_signals({SIGTERM, SIGINT});
+  lotse::block_signals({SIGTERM, SIGINT, SIGHUP});
   signal(SIGPIPE, SIG_IGN);
   umask(0022);
   raise_file_limit();
-  auto config = lotse::config::load_config(file);
+  auto read = [=]() -> lotse::Result<lotse::config::Config> {
+    auto config = lotse::config::load_config(file);
+    if (config.ok() && !dir.empty()) config->daemon.data_dir = dir;
+    if (config.ok() && !level.empty()) config->daemon.log_level = level;
+    return config;
+  };
+  auto config = read();
   if (!config.ok()) {
     std::cerr << config.status().message << "\n";
     return kExitConfig;
   }
-  if (!dir.empty()) config->daemon.data_dir = dir;
-  set_log_level(level.empty() ? config->daemon.log_level : level);
-  return serve(*std::move(config));
+  set_log_level(config->daemon.log_level);
+  return serve(*std::move(config), read);
 }
