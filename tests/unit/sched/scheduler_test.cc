@@ -162,6 +162,35 @@ TEST_CASE_METHOD(Fixture, "a gated pod waits until the gate is taken away") {
   CHECK(place("p") == "n1");
 }
 
+TEST_CASE_METHOD(Fixture, "policies can be swapped: the new ones know all that there is, and no pod is lost") {
+  node("n1", "4"), node("n2", "4");
+  pod("first", "1");
+  pod("foreign", "1", R"("schedulerName":"packs",)");
+  CHECK(place("foreign") == "");
+  // In flight while the policies change: created, but not settled.
+  must(create("pods", "default", R"({"metadata":{"name":"between"},"spec":{"containers":[{"name":"c","image":"i","resources":{"requests":{"cpu":"1"}}}]}})"));
+  sdk::Config config(sdk::Msg::map({{"preemption", true}}));
+  auto fresh = std::make_unique<scheduler_binpack::BinpackPolicy>(sdk::Host(bare_host()), config);
+  scheduler->set_policies({{{"default-scheduler", "packs"}, reinterpret_cast<const lotse_scheduler*>(fresh->c_instance())}});
+  settle();
+  CHECK(place("between") != "");
+  CHECK(place("foreign") != "");  // there is somebody now who serves that name
+  std::map<std::string, int> until_now;
+  for (const char* name : {"first", "foreign", "between"}) ++until_now[place(name)];
+  pod("packed", "1");
+  CHECK(place("packed") == (until_now["n1"] > until_now["n2"] ? "n1" : "n2"));  // it packs
+  // 4 cpus each: had the new policy not known of the pods before it, it would overfill a node.
+  for (int i = 0; i < 6; ++i) pod("more" + std::to_string(i), "1");
+  std::map<std::string, int> count;
+  for (const char* name : {"first", "foreign", "between", "packed", "more0", "more1", "more2", "more3", "more4", "more5"}) ++count[place(name)];
+  CHECK(count == std::map<std::string, int>{{"n1", 4}, {"n2", 4}, {"", 2}});
+  normal = nullptr, packing = nullptr;  // nobody calls the old ones any more
+  pod("last", "100m");
+  CHECK(events("last").find("FailedScheduling") != std::string::npos);
+  scheduler.reset();
+  settle();
+}
+
 TEST_CASE_METHOD(Fixture, "schedulerName chooses the policy; one that nobody serves is left alone") {
   node("n1", "4"), node("n2", "4");
   pod("first", "1");
