@@ -102,8 +102,10 @@ void tune(int fd) {
 Listener::Listener(boost::asio::io_context& io, const std::string& address) : socket_(io), pause_(io), address_(address) {
   if (address.starts_with("unix:")) {
     tls_ = false;
-    socket_.assign(listen_unix(address, address.substr(5)));
-    unlink_ = address.substr(5);
+    const std::string path = address.substr(address.starts_with("unix://") ? 7 : 5);
+    if (!path.starts_with('/')) fail(address, "the path must begin with '/'");
+    socket_.assign(listen_unix(address, path));
+    unlink_ = path;
     return;
   }
   socket_.assign(listen_tcp(address));

@@ -13,7 +13,7 @@ constexpr std::chrono::seconds kChannelsTimeout{30}, kLingerTimeout{1};
 std::vector<lotse_key> Settings::keys() {
   using sdk::Key;
   return {
-      Key::strings("listen", "Addresses to serve HTTPS on (\"ip:port\"), and paths for plain HTTP (\"unix:/path\").").fallback("[\"0.0.0.0:6443\"]"),
+      Key::strings("listen", "Addresses to serve HTTPS on (\"ip:port\"), and paths for plain HTTP (\"unix:///path\").").fallback("[\"0.0.0.0:6443\"]"),
       Key::integer("threads", "Threads that serve connections; 0: as many as there are processors, at most four.").fallback("0").range(0, 64),
       Key::integer("max_connections", "Connections that are served at the same time; those above are closed at once.").fallback("10000").range(1, 1000000),
       Key::bytes("body_limit", "The largest request body.").fallback("3MiB").range(1024, 1024 * kMiB),

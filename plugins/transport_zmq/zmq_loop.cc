@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -48,6 +49,8 @@ ZmqLoop::~ZmqLoop() {
   // The context goes before the queue of tasks does: its threads still call Release::done.
   if (socket_) zmq_close(socket_);
   if (context_) zmq_ctx_term(context_);
+  for (const auto& address : addresses_)
+    if (address.starts_with("unix://")) ::unlink(address.c_str() + 7);
   ::close(wake_fd_);
 }
 
@@ -70,6 +73,10 @@ void ZmqLoop::start(const Keys& keys) {
     throw sdk::Failure(LOTSE_INVALID, "the host's bus key is no CURVE key in Z85");
   }
   for (const auto& address : settings_.listen) {
+    if (address.starts_with("unix:")) {
+      listen_unix(address, address.substr(address.starts_with("unix://") ? 7 : 5));
+      continue;
+    }
     set(socket_, ZMQ_IPV6, address.find('[') != std::string::npos);
     if (zmq_bind(socket_, address.c_str()) != 0) {
       throw sdk::Failure(LOTSE_INVALID, "cannot listen on " + address + ": " + zmq_strerror(zmq_errno()));
@@ -80,6 +87,17 @@ void ZmqLoop::start(const Keys& keys) {
     addresses_.emplace_back(bound);
   }
   thread_ = std::thread([this] { run(); });
+}
+
+// ZeroMQ calls these ipc, and takes away whatever lies there.
+void ZmqLoop::listen_unix(const std::string& address, const std::string& path) {
+  auto refuse = [&](const std::string& why) { throw sdk::Failure(LOTSE_INVALID, "cannot listen on " + address + ": " + why); };
+  if (!path.starts_with('/')) refuse("the path must begin with '/'");
+  struct stat old;
+  if (::lstat(path.c_str(), &old) == 0 && !S_ISSOCK(old.st_mode)) refuse("something that is no socket is in the way");
+  if (zmq_bind(socket_, ("ipc://" + path).c_str()) != 0) refuse(zmq_strerror(zmq_errno()));
+  if (::chmod(path.c_str(), 0600) != 0) refuse("its mode cannot be set");
+  addresses_.push_back("unix://" + path);
 }
 
 void ZmqLoop::stop() {

@@ -37,6 +37,7 @@ class ZmqLoop : public transport_rest::Executor {
   bool is_here() const override { return std::this_thread::get_id() == thread_.get_id(); }
 
  private:
+  void listen_unix(const std::string& address, const std::string& path);
   struct Release;
   void run();
   void run_tasks();

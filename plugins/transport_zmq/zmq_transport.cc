@@ -5,7 +5,7 @@ namespace lotse::transport_zmq {
 std::vector<lotse_key> ZmqTransport::keys() {
   using sdk::Key;
   return {
-      Key::strings("listen", "ZeroMQ addresses to serve on.").fallback("[\"tcp://127.0.0.1:6444\"]"),
+      Key::strings("listen", "Addresses to serve on (\"tcp://ip:port\"), and paths (\"unix:///path\").").fallback("[\"tcp://127.0.0.1:6444\"]"),
       Key::bytes("message_limit", "The largest message of a client; larger ones end its connection.").fallback("3MiB").range(4096, 1 << 30),
       Key::integer("max_clients", "Clients with requests or streams open at the same time.").fallback("1000").range(1, 1000000),
   };

@@ -1,7 +1,9 @@
 """slots_test.py BIN_DIR: each slot of the same configuration filled with each of its plugins, one line changed at a time. The
 cluster becomes ready and a Deployment available, as a user sees it."""
+import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -42,8 +44,8 @@ def bus_key(daemon):
     return msgpack.unpackb(base64.urlsafe_b64decode(word + "=" * (-len(word) % 4)))["k"].encode()
 
 
-def deploys_with_zmq(daemon, token):
-    client = lotse_zmq.Client("tcp://127.0.0.1:6444", bus_key(daemon), token)
+def deploys_with_zmq(daemon, token, address="tcp://127.0.0.1:6444"):
+    client = lotse_zmq.Client(address, bus_key(daemon), token)
 
     def ask(verb, resource, body=None, group="apps", **fields):
         message, answer = client.ask(verb, resource, b"" if body is None else json.dumps(body).encode(), group=group, namespace="default", **fields)
@@ -117,6 +119,50 @@ def zmq_beside_rest_and_alone():
         print("ok   zmq alone")
 
 
+def several_addresses_and_unix_sockets():
+    """Both transports, each on TCP and on a path; who comes by a path is nobody until a token says who it is."""
+    with cluster.Daemon(BIN_DIR, components(transport=["rest", "zmq"])) as daemon:
+        rest, zmq = daemon.folder + "/rest.sock", daemon.folder + "/zmq.sock"
+        daemon.write(dict(components(transport=["rest", "zmq"]), **{
+            "plugins.transport.rest": {"listen": json.dumps(["127.0.0.1:6443", "192.0.2.10:6443", "unix://" + rest])},
+            "plugins.transport.zmq": {"listen": json.dumps(["tcp://127.0.0.1:6444", "unix://" + zmq])}}))
+        daemon.start()
+        token = zmq_user_token(daemon.api)
+        cluster.until("the node", lambda: cluster.nodes_ready(daemon.api) == 1)
+        assert os.stat(rest).st_mode & 0o777 == 0o600 and os.stat(zmq).st_mode & 0o777 == 0o600
+        for address in ("127.0.0.1", "192.0.2.10"):
+            assert cluster.Api(daemon.kubeconfig, host=address).raw("GET", "/readyz")[0] == 200, address
+
+        def over_path(headers):
+            connection = http.client.HTTPConnection("lotse")
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.connect(rest)
+            connection.request("GET", cluster.PODS, headers=headers)
+            return connection.getresponse().status
+        assert over_path({}) == 403, "anonymous"
+        assert over_path({"Authorization": "Bearer " + token}) == 200
+        deploys_with_zmq(daemon, token, "ipc://" + zmq)
+        watches_with_zmq(daemon, token, "ipc://" + zmq)
+        deploys_with_zmq(daemon, token)
+        daemon.stop()
+        assert not os.path.exists(rest) and not os.path.exists(zmq)
+    print("ok   several addresses, and unix sockets that need a token as well")
+
+
+def watches_with_zmq(daemon, token, address):
+    """get, list, create and watch with the client that was written from the protocol's page."""
+    client, watcher = (lotse_zmq.Client(address, bus_key(daemon), token) for _ in range(2))
+    name = {"metadata": {"name": "seen"}, "apiVersion": "v1", "kind": "ConfigMap", "data": {"k": "v"}}
+    message, listed = client.ask("list", "configmaps", namespace="default")
+    assert message["status"] == 200
+    events = watcher.watch("configmaps", namespace="default", options={"resourceVersion": json.loads(listed)["metadata"]["resourceVersion"]})
+    assert client.ask("create", "configmaps", json.dumps(name).encode(), namespace="default")[0]["status"] == 201
+    event = json.loads(next(events))
+    assert event["type"] == "ADDED" and event["object"]["metadata"]["name"] == "seen", event
+    assert json.loads(client.ask("get", "configmaps", namespace="default", name="seen")[1])["data"] == {"k": "v"}
+    client.close(), watcher.close()
+
+
 def a_name_that_no_plugin_has():
     for changed in ({"transport": ["rst"]}, {"state": "lmbd"}, {"scheduler": ["bin"]}, {"runtime": "none"}, {"proxy": "ipvz"}):
         with cluster.Daemon(BIN_DIR, components(**changed)) as daemon:
@@ -131,4 +177,5 @@ cluster.own_network()
 one_line_changed()
 schedulers_by_name()
 zmq_beside_rest_and_alone()
+several_addresses_and_unix_sockets()
 a_name_that_no_plugin_has()
