@@ -140,10 +140,43 @@ void EtcdClient::attempt(const CallPtr& call) {
   call->stream = members_[member]->open(call->method, std::move(handler), std::move(options));
   call->stream->send(call->body);
   call->stream->finish();
+  watch_over(call, member);
+}
+
+// While a call waits, once a second: is the member alive, and does the cluster still take changes?
+void EtcdClient::watch_over(const CallPtr& call, size_t member) {
   std::weak_ptr<Call> weak = call;
   call->probe_timer = reactor_.timer(kSignOfLife, [this, weak, member] {
-    if (weak.lock()) members_[member]->probe(kSignOfLife);
+    CallPtr waiting = weak.lock();
+    if (!waiting || !waiting->done) return;
+    members_[member]->probe(kSignOfLife);
+    if (!waiting->safe) pass(waiting, member);
+    watch_over(waiting, member);
   });
+}
+
+// A change that went to a leader just as it died is answered by nobody until etcd gives it up after seconds. A lease
+// that was asked for later takes the same way through the same member; if it arrives and the change has not, the change
+// is lost.
+void EtcdClient::pass(const CallPtr& call, size_t member) {
+  LeaseGrantRequest request;
+  request.set_ttl(2);
+  grpc_client::GrpcOptions options;  // without asking for a leader: it waits for the new one
+  options.deadline_ns = call->deadline;
+  if (!call->token.empty()) options.metadata.emplace_back("token", call->token);
+  GrpcHandler handler;
+  std::weak_ptr<Call> weak = call;
+  std::weak_ptr<GrpcStream> stream = call->stream;
+  handler.on_end = [this, weak, stream](const GrpcStatus& status) {
+    CallPtr passed = weak.lock();
+    if (!status.ok() || closed_ || !passed || !passed->done || passed->stream != stream.lock()) return;
+    auto old = passed->stream;
+    finish(passed, {GrpcCode::unknown, "etcd has lost the change, as far as can be told"}, true);
+    old->cancel();
+  };
+  auto lease = members_[member]->open(method::kLeaseGrant, std::move(handler), std::move(options));
+  lease->send(request.SerializeAsString());
+  lease->finish();
 }
 
 void EtcdClient::attempted(const CallPtr& call, size_t member, const GrpcStatus& status) {

@@ -3,7 +3,8 @@
 // A call that certainly did not take place (no connection, no leader, an old token) is made again on another member
 // until its deadline. One whose answer is lost is made again only if it is `safe` to repeat; otherwise it ends as
 // `lost`. A member that is silent for a second while a call waits is asked for a sign of life (an HTTP/2 ping), so that
-// a machine that hangs is left, while one whose disk is slow is waited for.
+// a machine that hangs is left, while one whose disk is slow is waited for. A change that a dying leader took with it
+// is given up as soon as a later one has passed it.
 //
 // Threads: everything on the reactor's thread.
 #pragma once
@@ -55,6 +56,8 @@ class EtcdClient {
   struct Call;
   using CallPtr = std::shared_ptr<Call>;
   void attempt(const CallPtr& call);
+  void watch_over(const CallPtr& call, size_t member);
+  void pass(const CallPtr& call, size_t member);
   void attempted(const CallPtr& call, size_t member, const GrpcStatus& status);
   void again(const CallPtr& call, const GrpcStatus& status);
   void finish(const CallPtr& call, const GrpcStatus& status, bool lost);
