@@ -12,6 +12,7 @@ namespace lotse::api {
 namespace {
 
 constexpr size_t kBodyMax = 3u << 20;
+constexpr Duration kCurrentMax = std::chrono::seconds(10);
 
 Status no_such_resource() { return {Reason::kNotFound, "the server could not find the requested resource"}; }
 Status not_allowed() {
@@ -124,6 +125,14 @@ Status read_options(Call& call) {
 
 bool waits_for_the_store(Verb verb) {
   return verb == Verb::kCreate || verb == Verb::kUpdate || verb == Verb::kPatch || verb == Verb::kDelete || verb == Verb::kDeleteCollection;
+}
+
+// Where other masters write too, a request is answered by what they have answered before: whoever made an object there finds it here. The
+// leader's own requests are about what it has seen, and compared in the commit. Who reads at revision 0 is content with anything.
+bool wants_current(const Request& r) {
+  if (r.resource.empty() || r.fence != 0) return false;
+  const bool reads = r.verb == Verb::kGet || r.verb == Verb::kList || r.verb == Verb::kWatch;
+  return !reads || !r.has_option("resourceVersion") || r.option("resourceVersion") != "0";
 }
 
 void dispatch(const CallPtr& call) {
@@ -243,6 +252,16 @@ void ServerImpl::handle(Request request, Respond respond) {
   if (call->request.body.size() > kBodyMax) {
     return call->fail({Reason::kRequestEntityTooLarge, "the body of a request may have at most 3 MiB"});
   }
+  if (!store_.shared() || !wants_current(call->request)) return handle_current(call);
+  store_.current(kCurrentMax, [this, call, alive = alive()](Status status) {
+    loop_.post([this, call, alive, status = std::move(status)]() mutable {
+      if (alive.expired()) return;
+      status.ok() ? handle_current(call) : call->fail(std::move(status));
+    });
+  });
+}
+
+void ServerImpl::handle_current(const CallPtr& call) {
   if (auto s = authenticate(*call); !s.ok()) return call->fail(std::move(s));
   if (!call->user.in_group(security::kGroupMasters)) catch_up();
   if (auto s = impersonate(*call); !s.ok()) return call->fail(std::move(s));

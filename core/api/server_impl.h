@@ -49,6 +49,7 @@ class ServerImpl : public Server {
   void catch_up();  // the authorizer, to what the ring holds
 
  private:
+  void handle_current(const CallPtr& call);
   Status authenticate(Call& call);
   Status impersonate(Call& call);
   Status authorize(Call& call);

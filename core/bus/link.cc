@@ -99,13 +99,22 @@ void Link::welcome(const Frame& frame) {
 void Link::schedule_ping() {
   timer_ = loop_.after(config_.ping_period, [this] {
     if (loop_.clock().steady() - heard_ > config_.silence_max) return lose(Status(Reason::kServiceUnavailable, "the master is silent"), true);
-    Frame ping;
-    ping.type = FrameType::kPing;
-    ping.number = ++pings_;
-    ping.more = !primary_;
-    mux_->send_control(std::move(ping));
+    ping();
     schedule_ping();
   });
+}
+
+void Link::ping() {
+  Frame ping;
+  ping.type = FrameType::kPing;
+  ping.number = ++pings_;
+  ping.more = !primary_;
+  mux_->send_control(std::move(ping));
+}
+
+void Link::set_primary(bool primary) {
+  const bool news = std::exchange(primary_, primary) != primary;
+  if (news && primary && connected_) ping();
 }
 
 // The socket cannot be closed from within its own callback: that is left to the loop.

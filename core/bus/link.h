@@ -28,7 +28,8 @@ class Link : public std::enable_shared_from_this<Link> {
   void set_endpoints(std::vector<std::string> endpoints) { master_.endpoints = std::move(endpoints); }
   std::shared_ptr<Mux> mux() const { return connected_ ? mux_ : nullptr; }
   // Whether the node's requests go here: then this master also renews the node's Lease when it hears a ping.
-  void set_primary(bool primary) { primary_ = primary; }
+  // It is told at once: the one before may not have renewed for a while.
+  void set_primary(bool primary);
 
  private:
   void connect();
@@ -36,6 +37,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void refused(const std::string& why);
   void message(const Message& m);
   void welcome(const Frame& frame);
+  void ping();
   void schedule_ping();
   void lose(const Status& why, bool again);
 

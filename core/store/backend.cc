@@ -82,6 +82,13 @@ Backend::Backend(const lotse_state* state) : state_(state) {
   };
   watch_ = static_cast<const lotse_state_watch*>(extension(LOTSE_STATE_WATCH));
   backup_ = static_cast<const lotse_state_backup*>(extension(LOTSE_STATE_BACKUP));
+  current_ = static_cast<const lotse_state_current*>(extension(LOTSE_STATE_CURRENT));
+}
+
+bool Backend::ask_current(int64_t timeout_ns, void (*done)(void*, int32_t, uint64_t), void* ctx) const {
+  if (!current_ || !current_->ask) return false;
+  current_->ask(self(), timeout_ns, done, ctx);
+  return true;
 }
 
 Status Backend::check() const {

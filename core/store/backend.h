@@ -10,6 +10,7 @@
 #include "core/base/result.h"
 #include "lotse/abi/state.h"
 #include "lotse/abi/state_backup.h"
+#include "lotse/abi/state_current.h"
 #include "lotse/abi/state_watch.h"
 
 namespace lotse::store {
@@ -74,6 +75,8 @@ class Backend {
   // The one entry, if there is one.
   Result<bool> read(std::string_view key, std::string* value, uint64_t* revision) const;
   Status compact(uint64_t revision) const;
+  // false: the backend does not offer lotse.state.current/1, and done is not called.
+  bool ask_current(int64_t timeout_ns, void (*done)(void* ctx, int32_t code, uint64_t revision), void* ctx) const;
   Result<std::shared_ptr<BackendWatch>> watch(std::string_view start, std::string_view end, uint64_t from,
                                               BackendWatch::OnEvents on_events, BackendWatch::OnEnd on_end) const;
   Status backup(int fd) const;
@@ -83,6 +86,7 @@ class Backend {
   const lotse_state* state_;
   const lotse_state_watch* watch_;
   const lotse_state_backup* backup_;
+  const lotse_state_current* current_;
 };
 
 }  // namespace lotse::store

@@ -142,6 +142,9 @@ class Store {
   virtual size_t count(const ResourceName& resource, const std::string& ns) = 0;  // from the index
   virtual Result<std::unique_ptr<Cursor>> watch(const WatchQuery& query, std::function<void()> wake) = 0;
   virtual uint64_t revision() const = 0;   // current, outward
+  // Where others write too: done comes once what is read here is not older than anything that anybody was answered before this call, or
+  // says that nobody can tell (kServiceUnavailable). At once where the store is this process's own.
+  virtual void current(Duration timeout, std::function<void(Status)> done) = 0;
   virtual std::string cluster_id() const = 0;
   // Whether other masters may write to the same backend. If not, this process is the only one for as long as it has the store open.
   virtual bool shared() const = 0;

@@ -48,6 +48,7 @@ class StoreImpl : public Store, public Source {
   size_t count(const ResourceName& resource, const std::string& ns) override;
   Result<std::unique_ptr<Cursor>> watch(const WatchQuery& query, std::function<void()> wake) override;
   uint64_t revision() const override { return ring_.revision(); }
+  void current(Duration timeout, std::function<void(Status)> done) override;
   std::string cluster_id() const override;
   bool shared() const override { return shared_; }
   Status compact(uint64_t revision) override;
@@ -101,6 +102,10 @@ class StoreImpl : public Store, public Source {
   Status hold();
   void go_on();
   Result<bool> holds_objects() const;
+
+  void ask_current();
+  void current_is(Status status, uint64_t revision);
+
   // read.cc
   template <class Give>
   Result<ListEnd> walk(const ListQuery& query, Give give);
@@ -141,6 +146,11 @@ class StoreImpl : public Store, public Source {
   std::mutex feed_mutex_;
   std::shared_ptr<BackendWatch> feed_;
   uint64_t fed_ = 0;  // backend revision up to which the feed has come
+
+  // current.cc: one question is under way at a time; who comes meanwhile waits for the next.
+  std::mutex current_mutex_;
+  std::vector<std::function<void(Status)>> current_asked_, current_wait_;
+  Duration current_timeout_{0};
 
   std::mutex compaction_mutex_;
   bool compaction_armed_ = false;
