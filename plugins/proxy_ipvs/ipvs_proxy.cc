@@ -41,11 +41,11 @@ auto IpvsProxy::with_kernel(Fn fn) {
   std::lock_guard lock(gate_->mutex);
   try {
     auto out = fn();
-    host().clear_fault(kFault);
+    if (std::exchange(at_fault_, false)) host().clear_fault(kFault);
     come_back();
     return out;
   } catch (const sdk::Failure& failure) {
-    if (failure.code() == LOTSE_UNSUPPORTED) host().raise_fault(kFault, "IpvsNotSupported", failure.what());
+    if (failure.code() == LOTSE_UNSUPPORTED && !std::exchange(at_fault_, true)) host().raise_fault(kFault, "IpvsNotSupported", failure.what());
     throw;
   }
 }

@@ -31,7 +31,7 @@ class IpvsProxy : public sdk::Proxy {
   std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
   ServiceTable table_;
   Kernel kernel_;
-  bool coming_back_ = false;
+  bool coming_back_ = false, at_fault_ = false;
   sdk::Host::Timer timer_;
 };
 
