@@ -71,7 +71,7 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/sdk/include/lotse DESTINATION include COMP
 install(TARGETS lotse-plugin-check RUNTIME DESTINATION bin COMPONENT sdk)
 install(FILES ${CMAKE_SOURCE_DIR}/sdk/plugin.map DESTINATION share/lotse-sdk COMPONENT sdk)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/sdk/templates DESTINATION share/lotse-sdk COMPONENT sdk)
-install(FILES ${CMAKE_SOURCE_DIR}/sdk/README.md DESTINATION share/doc/lotse-sdk COMPONENT sdk)
+install(FILES ${CMAKE_SOURCE_DIR}/sdk/README.md ${CMAKE_SOURCE_DIR}/sdk/GUIDE.md DESTINATION share/doc/lotse-sdk COMPONENT sdk)
 configure_file(${CMAKE_SOURCE_DIR}/sdk/cmake/lotse-sdk.pc.in ${made}/lotse-sdk.pc @ONLY)
 configure_file(${CMAKE_SOURCE_DIR}/sdk/cmake/lotse-sdk-config-version.cmake.in ${made}/lotse-sdk-config-version.cmake @ONLY)
 install(FILES ${made}/lotse-sdk.pc DESTINATION share/pkgconfig COMPONENT sdk)

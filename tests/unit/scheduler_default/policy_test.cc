@@ -63,6 +63,27 @@ TEST_CASE("binpack fills the fullest node that fits") {
   CHECK(d.schedule({Fixture::pod("q", 1500)}, 1)[0].node == "c");
 }
 
+TEST_CASE("a filter of one's own may look at labels, which pods of one size need not share") {
+  struct Night : scheduling::PolicyPlugin {
+    Night(const sdk::Host& host, const sdk::Config&) : PolicyPlugin(host, profile()) {}
+    static scheduling::Profile profile() {
+      auto p = scheduling::default_profile();
+      p.filters.push_back([](const scheduling::Shape& shape, const scheduling::Node&, const scheduling::Snapshot&) {
+        return scheduling::label(shape.labels, "shift") ? scheduling::Refusal() : scheduling::Refusal{{"by day"}, false};
+      });
+      return p;
+    }
+  };
+  Driver d(make<Night>());
+  ModelNode n;
+  n.name = "a";
+  d.set(n);
+  ModelPod day = Fixture::pod("day"), night = Fixture::pod("night");
+  night.labels = {{"shift", "night"}};
+  CHECK(d.schedule({day}, 1)[0].kind == Kind::kRefuse);
+  CHECK(d.schedule({night}, 1)[0].node == "a");
+}
+
 TEST_CASE_METHOD(Fixture, "pods of one owner are spread over nodes and zones") {
   nodes(4);
   std::vector<ModelPod> batch;

@@ -26,6 +26,25 @@ struct Profile {
   const char* claim = nullptr;  // the rule of abi/scheduler_claim.h that the policy can be held to
 };
 
+// Whether a filter or score is one of those above, which look at nothing of a pod but what its local fingerprint covers. Of any other
+// it must be assumed that it looks at the whole Shape: labels, namespace, owner.
+template <class Function, class... Known>
+bool is_one_of(const Function& function, Known... known) {
+  using Pointer = std::common_type_t<Known...>;
+  const Pointer* target = function.template target<Pointer>();
+  return target && ((*target == known) || ...);
+}
+inline bool looks_at_local_facts_only(const Profile& profile) {
+  return std::all_of(profile.filters.begin(), profile.filters.end(),
+                     [](const NodeFilter& f) {
+                       return is_one_of(f, &node_unschedulable, &taint_toleration, &node_affinity, &node_ports, &node_resources_fit);
+                     }) &&
+         std::all_of(profile.scores.begin(), profile.scores.end(), [](const NodeScore& s) {
+           return is_one_of(s.score, &least_allocated, &most_allocated, &balanced_allocation, &image_locality, &preferred_taints,
+                            &preferred_node_affinity);
+         });
+}
+
 struct NodeVerdict {
   uint64_t generation = 0;
   uint32_t refusal = 0;  // 0: fit; else a number of Verdicts::refusal
@@ -36,11 +55,12 @@ struct NodeVerdict {
 
 class Verdicts {
  public:
-  explicit Verdicts(const Profile& profile) : profile_(profile), refusals_(1) {}
+  explicit Verdicts(const Profile& profile)
+      : profile_(profile), local_(looks_at_local_facts_only(profile)), refusals_(1) {}
 
   // By slot; valid until the next call.
   const std::vector<NodeVerdict>& of(const Shape& shape, const Snapshot& snapshot) {
-    auto& known = known_[shape.local_fingerprint];
+    auto& known = known_[local_ ? shape.local_fingerprint : shape.fingerprint];
     if (!known) known = std::make_unique<Known>();
     known->last_used = ++uses_;
     if (!shape.images.empty() && known->images_version != snapshot.images_version()) {
@@ -111,6 +131,7 @@ class Verdicts {
   }
 
   const Profile& profile_;
+  const bool local_;  // verdicts are shared by all shapes of one local fingerprint
   std::vector<Refusal> refusals_;
   std::map<std::string, uint32_t> ids_;
   std::unordered_map<std::string, std::unique_ptr<Known>> known_;
