@@ -36,7 +36,9 @@ void StoreImpl::current_is(Status status, uint64_t revision) {
   {
     std::lock_guard lock(current_mutex_);
     answered.swap(current_asked_);
-    current_asked_.swap(current_wait_);
+    // Who came while nobody answered is told so too: asking once more would keep him as long again.
+    if (status.ok()) current_asked_.swap(current_wait_);
+    else answered.insert(answered.end(), std::make_move_iterator(current_wait_.begin()), std::make_move_iterator(current_wait_.end())), current_wait_.clear();
     more = !current_asked_.empty();
   }
   if (more) ask_current();
