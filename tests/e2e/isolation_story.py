@@ -70,7 +70,7 @@ def killed_and_stopped(c, k):
         k("scale", "deployment/web", "--replicas=3")
         k.rollout("web")
         k("scale", "deployment/web", "--replicas=2")
-        wait_until("two are left", lambda: len(c.in_pods()) == len(pids), 60)
+        wait_until("two are left", lambda: len(k.pods("app=web")) == 2 and len(c.in_pods()) == len(pids), 60)
         before, pids = containers(k), sorted(c.in_pods())
         pod = k.pods("app=web")[0]["metadata"]["name"]
 
