@@ -19,7 +19,8 @@ void Agent::Impl::care() {
     if (s.any_running() && (node_state.disk_pressure || s.spec->limits_storage))
       measured.emplace_back(pod->object(), pod->dirs());
   }
-  auto look = [round, measured = std::move(measured), &config = config] {
+  auto look = [self = shared_from_this(), round, measured = std::move(measured)] {
+    const auto& config = self->config;
     round->pressure = config.read_pressure ? config.read_pressure() : read_node_pressure(config.data_dir);
     for (const auto& [object, dirs] : measured)
       round->storage[object->header().uid] = measure_storage(object->value(), dirs);

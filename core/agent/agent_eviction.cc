@@ -61,17 +61,15 @@ void Agent::Impl::check_pressure(const std::shared_ptr<CareRound>& round) {
   bool limited =
       std::any_of(pods.begin(), pods.end(), [](const auto& p) { return p.second->state().spec->limits_storage; });
   if (!short_of && !limited) return;
-  runtime.call(Call::kContainerStats, MsgValue::map(), kShort,
-               [weak = weak_from_this(), round, short_of, &loop = loop](Result<MsgValue> answer) {
-                 loop.post([weak, round, short_of, answer = std::move(answer)] {
-                   auto self = weak.lock();
-                   if (!self || self->stopped || !answer.ok()) return;
-                   std::map<std::string, const MsgValue*> stats;  // by container id
-                   for (const auto& item : (*answer)["items"].items()) stats[std::string(item["id"].as_text())] = &item;
-                   self->enforce_storage_limits(*round, stats);
-                   if (short_of) self->evict_one(*short_of, *round, stats);
-                 });
-               });
+  call_on(loop, runtime, Call::kContainerStats, MsgValue::map(), kShort,
+          [weak = weak_from_this(), round, short_of](Result<MsgValue> answer) {
+            auto self = weak.lock();
+            if (!self || self->stopped || !answer.ok()) return;
+            std::map<std::string, const MsgValue*> stats;  // by container id
+            for (const auto& item : (*answer)["items"].items()) stats[std::string(item["id"].as_text())] = &item;
+            self->enforce_storage_limits(*round, stats);
+            if (short_of) self->evict_one(*short_of, *round, stats);
+          });
 }
 
 void Agent::Impl::evict(PodWorker& pod, const std::string& message) {

@@ -134,11 +134,11 @@ void Agent::Impl::remove_orphans() {
       auto request = MsgValue::map({{"id", s["id"].as_text()}});
       auto stop = request;
       if (!config.cni_dir.empty()) stop.set("cni", config.cni_dir);
-      runtime.call(Call::kSandboxStop, stop, std::chrono::minutes(2),
-                   [this, weak = weak_from_this(), request](Result<MsgValue>) {
-                     if (auto self = weak.lock())
-                       runtime.call(Call::kSandboxRemove, request, kShort, [](Result<MsgValue>) {});
-                   });
+      call_on(loop, runtime, Call::kSandboxStop, stop, std::chrono::minutes(2),
+              [weak = weak_from_this(), request](Result<MsgValue>) {
+                if (auto self = weak.lock())
+                  self->runtime.call(Call::kSandboxRemove, request, kShort, [](Result<MsgValue>) {});
+              });
     }
   }
   found.clear();

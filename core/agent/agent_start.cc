@@ -75,19 +75,17 @@ void Agent::Impl::read_checkpoint() {
 }
 
 void Agent::Impl::ask_runtime() {
-  runtime.call(Call::kInfo, MsgValue::map(), kShort, [weak = weak_from_this(), &loop = loop](Result<MsgValue> answer) {
-    loop.post([weak, answer = std::move(answer)] {
-      auto self = weak.lock();
-      if (!self || self->stopped) return;
-      if (answer.ok() && (*answer)["ready"].as_bool()) return self->runtime_answered(*answer);
-      self->node_state.runtime =
-          Status(Reason::kServiceUnavailable,
-                 answer.ok() ? std::string((*answer)["message"].as_text("not ready")) : answer.status().message);
-      if (!self->node) self->follow_api();  // the node is there, and says that it is not ready
-      self->node->changed();
-      self->retry([weak] {
-        if (auto again = weak.lock()) again->ask_runtime();
-      });
+  call_on(loop, runtime, Call::kInfo, MsgValue::map(), kShort, [weak = weak_from_this()](Result<MsgValue> answer) {
+    auto self = weak.lock();
+    if (!self || self->stopped) return;
+    if (answer.ok() && (*answer)["ready"].as_bool()) return self->runtime_answered(*answer);
+    self->node_state.runtime =
+        Status(Reason::kServiceUnavailable,
+               answer.ok() ? std::string((*answer)["message"].as_text("not ready")) : answer.status().message);
+    if (!self->node) self->follow_api();  // the node is there, and says that it is not ready
+    self->node->changed();
+    self->retry([weak] {
+      if (auto again = weak.lock()) again->ask_runtime();
     });
   });
 }
@@ -112,22 +110,18 @@ void Agent::Impl::look_for_pods() {
   auto again = [weak = weak_from_this()] {
     if (auto self = weak.lock()) self->look_for_pods();
   };
-  runtime.call(Call::kSandboxList, MsgValue::map(), kShort,
-               [weak = weak_from_this(), again, this](Result<MsgValue> sandboxes) {
-                 auto self = weak.lock();
-                 if (!self) return;
-                 runtime.call(Call::kContainerList, MsgValue::map(), kShort,
-                              [weak, again, sandboxes = std::move(sandboxes)](Result<MsgValue> containers) {
-                                auto inner = weak.lock();
-                                if (!inner) return;
-                                inner->loop.post([weak, again, sandboxes, containers = std::move(containers)] {
-                                  auto self = weak.lock();
-                                  if (!self || self->stopped) return;
-                                  if (!sandboxes.ok() || !containers.ok()) return self->retry(again);
-                                  self->take_found(*sandboxes, *containers);
-                                });
-                              });
-               });
+  auto answered = [weak = weak_from_this(), again](Result<MsgValue> sandboxes) {
+    auto self = weak.lock();
+    if (!self || self->stopped) return;
+    call_on(self->loop, self->runtime, Call::kContainerList, MsgValue::map(), kShort,
+            [weak, again, sandboxes = std::move(sandboxes)](Result<MsgValue> containers) {
+              auto self = weak.lock();
+              if (!self || self->stopped) return;
+              if (!sandboxes.ok() || !containers.ok()) return self->retry(again);
+              self->take_found(*sandboxes, *containers);
+            });
+  };
+  call_on(loop, runtime, Call::kSandboxList, MsgValue::map(), kShort, std::move(answered));
 }
 
 // Ours are known by the label with our node's name.

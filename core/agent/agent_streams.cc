@@ -124,24 +124,21 @@ Result<StreamPtr> Agent::Impl::open_logs(PodWorker& pod, const MsgValue& a, cons
 Result<StreamPtr> Agent::Impl::open_stats(const MsgValue& a, const SinkPtr& sink) {
   auto stream = DeferredStream::make(sink);
   std::string only(a["uid"].as_text());
-  runtime.call(Call::kContainerStats, MsgValue::map(), kShort,
-               [weak = weak_from_this(), &loop = loop, core = stream->core(), sink, only](Result<MsgValue> answer) {
-                 loop.post([weak, core, sink, only, answer = std::move(answer)] {
-                   auto self = weak.lock();
-                   if (!self || !answer.ok())
-                     return core->fail(answer.ok() ? Status(Reason::kServiceUnavailable, "the node is going down")
-                                                   : answer.status());
-                   std::vector<const PodWorker*> list;
-                   for (const auto& [uid, pod] : self->pods) {
-                     if (only.empty() || uid == only) list.push_back(pod.get());
-                   }
-                   auto summary =
-                       stats_summary(self->config, self->node_state.facts, list, *answer, self->loop.clock().now());
-                   if (core->cancelled()) return core->fail(Status(Reason::kCancelled, "the client has gone"));
-                   sink->on_item(0, json::write_bytes(summary));
-                   core->fail(Status());
-                 });
-               });
+  call_on(loop, runtime, Call::kContainerStats, MsgValue::map(), kShort,
+          [weak = weak_from_this(), core = stream->core(), sink, only](Result<MsgValue> answer) {
+            auto self = weak.lock();
+            if (!self || !answer.ok())
+              return core->fail(answer.ok() ? Status(Reason::kServiceUnavailable, "the node is going down")
+                                            : answer.status());
+            std::vector<const PodWorker*> list;
+            for (const auto& [uid, pod] : self->pods) {
+              if (only.empty() || uid == only) list.push_back(pod.get());
+            }
+            auto summary = stats_summary(self->config, self->node_state.facts, list, *answer, self->loop.clock().now());
+            if (core->cancelled()) return core->fail(Status(Reason::kCancelled, "the client has gone"));
+            sink->on_item(0, json::write_bytes(summary));
+            core->fail(Status());
+          });
   return StreamPtr(std::move(stream));
 }
 

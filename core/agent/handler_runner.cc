@@ -102,18 +102,16 @@ class Runner : public HandlerRunner {
     auto request = MsgValue::map({{"id", target.container_id},
                                   {"command", MsgValue::strings(handler.command)},
                                   {"timeout_ns", timeout.count()}});
-    runtime_.call(Call::kExecSync, std::move(request), timeout + std::chrono::seconds(1),
-                  [&loop = loop_, end, text = late(handler, target, timeout)](Result<MsgValue> answer) {
-                    loop.post([end, text, answer = std::move(answer)] {
-                      if (!answer.ok()) {
-                        bool late = answer.status().reason == Reason::kTimeout;
-                        return end({false, late ? text : answer.status().message});
-                      }
-                      std::string text =
-                          std::string((*answer)["stdout"].as_text()) + std::string((*answer)["stderr"].as_text());
-                      end({(*answer)["exit_code"].as_int() == 0, std::move(text)});
-                    });
-                  });
+    call_on(loop_, runtime_, Call::kExecSync, std::move(request), timeout + std::chrono::seconds(1),
+            [end, text = late(handler, target, timeout)](Result<MsgValue> answer) {
+              if (!answer.ok()) {
+                bool late = answer.status().reason == Reason::kTimeout;
+                return end({false, late ? text : answer.status().message});
+              }
+              std::string text =
+                  std::string((*answer)["stdout"].as_text()) + std::string((*answer)["stderr"].as_text());
+              end({(*answer)["exit_code"].as_int() == 0, std::move(text)});
+            });
   }
 
   Runtime& runtime_;

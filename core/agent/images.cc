@@ -14,22 +14,30 @@ constexpr size_t kPullsMost = 2, kNodeImagesMost = 50;
 constexpr Duration kShort = std::chrono::seconds(30), kImport = std::chrono::minutes(10);
 
 // Collects a pull's end; progress is not shown to anybody.
-class PullSink : public StreamSink {
+// The runtime's threads only post: what the sink has is the loop's.
+class PullSink : public StreamSink, public std::enable_shared_from_this<PullSink> {
  public:
   PullSink(Loop& loop, std::function<void(Status)> done) : loop_(loop), done_(std::move(done)) {}
   void on_item(uint32_t, Bytes item) override {
-    if (stream_) stream_->grant(std::max<size_t>(item.size(), 1));
+    loop_.post([self = shared_from_this(), size = item.size()] {
+      if (self->stream_) self->stream_->grant(std::max<size_t>(size, 1));
+    });
   }
   void on_end(Status status, Bytes) override {
-    loop_.post([done = std::move(done_), status] { done(status); });
+    loop_.post([self = shared_from_this(), status] {
+      self->stream_.reset();
+      if (auto done = std::exchange(self->done_, nullptr)) done(status);
+    });
   }
-  void hold(std::shared_ptr<Stream> stream) { stream_ = std::move(stream); }
-  void drop() { stream_.reset(); }
+  void hold(StreamPtr stream) {  // [loop]
+    stream_ = std::move(stream);
+    stream_->grant(kStreamWindow);
+  }
 
  private:
   Loop& loop_;
   std::function<void(Status)> done_;
-  std::shared_ptr<Stream> stream_;
+  StreamPtr stream_;
 };
 
 ImageInfo info_of(const MsgValue& v) { return {std::string(v["id"].as_text()), std::string(v["user"].as_text())}; }
@@ -60,14 +68,10 @@ struct Images::State : std::enable_shared_from_this<State> {
   State(const Config& c, Runtime& r, Loop& l, WorkerPool& p) : config(c), runtime(r), loop(l), pool(p) {}
 
   void call(Call what, MsgValue request, Duration timeout, Answer answer) {
-    runtime.call(what, std::move(request), timeout,
-                 [weak = weak_from_this(), answer = std::move(answer)](Result<MsgValue> result) {
-                   auto self = weak.lock();
-                   if (!self) return;
-                   self->loop.post([weak, answer, result = std::move(result)]() mutable {
-                     if (weak.lock()) answer(std::move(result));
-                   });
-                 });
+    call_on(loop, runtime, what, std::move(request), timeout,
+            [weak = weak_from_this(), answer = std::move(answer)](Result<MsgValue> result) {
+              if (auto self = weak.lock()) answer(std::move(result));
+            });
   }
 
   void fail(Job& job, std::string reason, std::string message) {
@@ -114,12 +118,9 @@ struct Images::State : std::enable_shared_from_this<State> {
     auto request = MsgValue::map({{"image", job->wanted.image},
                                   {"pod", MsgValue::map({{"namespace", job->wanted.ns}, {"name", job->wanted.pod}})}});
     if (job->credential < job->wanted.credentials.size()) request.set("auth", job->wanted.credentials[job->credential]);
-    auto holder = std::make_shared<std::weak_ptr<PullSink>>();
-    auto sink = std::make_shared<PullSink>(loop, [weak = weak_from_this(), job, holder](Status status) {
-      if (auto sink = holder->lock()) sink->drop();
+    auto sink = std::make_shared<PullSink>(loop, [weak = weak_from_this(), job](Status status) {
       if (auto self = weak.lock()) self->pulled(job, status);
     });
-    *holder = sink;
     auto stream = runtime.open(Open::kImagePull, std::move(request), sink);
     if (!stream.ok()) {
       loop.post([weak = weak_from_this(), job, status = stream.status()] {
@@ -127,9 +128,7 @@ struct Images::State : std::enable_shared_from_this<State> {
       });
       return;
     }
-    std::shared_ptr<Stream> shared = std::move(*stream);
-    sink->hold(shared);
-    shared->grant(kStreamWindow);
+    sink->hold(std::move(*stream));
   }
 
   void pulled(std::shared_ptr<Job> job, const Status& status) {

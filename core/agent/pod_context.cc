@@ -12,9 +12,11 @@ struct Waiting : std::enable_shared_from_this<Waiting> {
   Waiting(Loop& l, WorkerPool& p, std::function<void()> w, std::function<void()> t)
       : loop(l), pool(p), work(std::move(w)), then(std::move(t)) {}
   void submit() {
-    bool taken = pool.submit([self = shared_from_this()] {
+    // Handed on, not shared: what work and then hold goes on the loop.
+    bool taken = pool.submit([self = shared_from_this()]() mutable {
       self->work();
-      self->loop.post([self] { self->then(); });
+      Loop& loop = self->loop;
+      loop.post([self = std::move(self)] { self->then(); });
     });
     if (taken) return;
     timer = loop.after(std::chrono::milliseconds(20), [self = shared_from_this()] {

@@ -171,12 +171,10 @@ void PodWorker::act(const Action& a) {
 }
 
 void PodWorker::call(Call what, MsgValue request, Duration timeout, std::function<void(Result<MsgValue>)> answer) {
-  c_.runtime.call(what, std::move(request), timeout,
-                  [weak = weak_from_this(), &loop = c_.loop, answer = std::move(answer)](Result<MsgValue> result) {
-                    loop.post([weak, answer, result = std::move(result)]() mutable {
-                      if (auto self = weak.lock()) answer(std::move(result));
-                    });
-                  });
+  call_on(c_.loop, c_.runtime, what, std::move(request), timeout,
+          [weak = weak_from_this(), answer = std::move(answer)](Result<MsgValue> result) {
+            if (auto self = weak.lock()) answer(std::move(result));
+          });
 }
 
 void PodWorker::later(Duration delay, std::function<void()> fn) {

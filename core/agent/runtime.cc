@@ -27,4 +27,11 @@ std::string_view call_name(Call call) {
   return kNames[static_cast<size_t>(call)];
 }
 
+void call_on(Loop& loop, Runtime& runtime, Call call, MsgValue request, Duration timeout, Answer answer) {
+  auto kept = std::make_shared<Answer>(std::move(answer));
+  runtime.call(call, std::move(request), timeout, [&loop, kept](Result<MsgValue> result) {
+    loop.post([kept, result = std::move(result)]() mutable { std::exchange(*kept, nullptr)(std::move(result)); });
+  });
+}
+
 }  // namespace lotse::agent

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/base/clock.h"
+#include "core/base/loop.h"
 #include "core/base/msgpack.h"
 #include "core/base/stream.h"
 
@@ -32,5 +33,8 @@ class Runtime {
   // [any] Must not block.
   virtual Result<StreamPtr> open(Open kind, MsgValue request, SinkPtr sink) = 0;
 };
+
+// call() whose `answer` runs on the loop and goes there, too, with all it holds: the runtime's thread never is the last to have it.
+void call_on(Loop& loop, Runtime& runtime, Call call, MsgValue request, Duration timeout, Answer answer);
 
 }  // namespace lotse::agent

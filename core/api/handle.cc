@@ -167,6 +167,7 @@ Status ServerImpl::authenticate(Call& call) {
 // Impersonate-User, -Uid, -Group and -Extra-*: allowed one by one.
 Status ServerImpl::impersonate(Call& call) {
   security::User wanted;
+  std::vector<std::string> account_groups;  // a service account's own: only when no groups are asked for
   bool any = false;
   const auto allowed = [&](std::string group, std::string resource, std::string sub, std::string ns, std::string name) -> Status {
     security::Attributes a;
@@ -195,8 +196,7 @@ Status ServerImpl::impersonate(Call& call) {
         const size_t colon = rest.find(':');
         if (colon == std::string_view::npos) return {Reason::kBadRequest, "no service account has the name " + value};
         LOTSE_CHECK_OK(allowed("", "serviceaccounts", "", std::string(rest.substr(0, colon)), std::string(rest.substr(colon + 1))));
-        const auto account = security::service_account_user(rest.substr(0, colon), rest.substr(colon + 1));
-        wanted.groups.insert(wanted.groups.end(), account.groups.begin(), account.groups.end());
+        account_groups = security::service_account_user(rest.substr(0, colon), rest.substr(colon + 1)).groups;
       } else {
         LOTSE_CHECK_OK(allowed("", "users", "", "", value));
       }
@@ -214,8 +214,11 @@ Status ServerImpl::impersonate(Call& call) {
   }
   if (!any) return {};
   if (wanted.name.empty()) return {Reason::kBadRequest, "impersonation needs the header Impersonate-User"};
-  const auto group = wanted.name == security::kAnonymous ? security::kGroupUnauthenticated : security::kGroupAuthenticated;
-  if (!wanted.in_group(group)) wanted.groups.emplace_back(group);
+  if (wanted.groups.empty()) wanted.groups = std::move(account_groups);
+  const bool anonymous = wanted.name == security::kAnonymous;
+  const auto group = anonymous ? security::kGroupUnauthenticated : security::kGroupAuthenticated;
+  const bool said = wanted.in_group(group) || (!anonymous && wanted.in_group(security::kGroupUnauthenticated));
+  if (!said) wanted.groups.emplace_back(group);
   call.user = std::move(wanted);
   return {};
 }

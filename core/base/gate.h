@@ -1,10 +1,12 @@
 // Gate: who is told things by other threads (a plugin's answers, work on a pool) and may be destroyed meanwhile keeps a shared Gate.
-// Each callback enters first and does nothing when it cannot; the destructor closes, which waits for those who are inside.
+// Each callback enters first and does nothing when it cannot; the destructor closes, which waits for those who are inside (await.h).
 // Any thread; close not from inside. An enter from inside fails once closing has begun.
 #pragma once
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+
+#include "core/base/await.h"
 
 namespace lotse {
 
@@ -34,7 +36,7 @@ class Gate {
   void close() {
     std::unique_lock lock(mutex_);
     closed_ = true;
-    empty_.wait(lock, [this] { return inside_ == 0; });
+    await(empty_, lock, "callbacks to leave what ends", [this] { return inside_ == 0; });
   }
 
  private:

@@ -6,11 +6,12 @@
 #include <optional>
 #include <type_traits>
 
+#include "core/base/await.h"
 #include "core/base/loop.h"
 
 namespace lotse {
 
-// Runs fn on the loop and waits for what it returns; at once if this is the loop.
+// Runs fn on the loop and waits for what it returns (await.h); at once if this is the loop.
 template <class Fn>
 auto run_on(Loop& loop, Fn fn) {
   using R = decltype(fn());
@@ -31,7 +32,7 @@ auto run_on(Loop& loop, Fn fn) {
       ready.notify_one();
     });
     std::unique_lock lock(mutex);
-    ready.wait(lock, [&] { return result.has_value(); });
+    await(ready, lock, "a loop to run what was posted", [&] { return result.has_value(); });
     return R(std::move(*result));
   }
 }

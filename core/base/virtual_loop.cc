@@ -9,10 +9,10 @@ namespace {
 
 class VirtualClock : public Clock {
  public:
-  WallTime now() const override { return start + elapsed; }
-  SteadyTime steady() const override { return SteadyTime(std::chrono::hours(1)) + elapsed; }
+  WallTime now() const override { return start + elapsed.load(); }
+  SteadyTime steady() const override { return SteadyTime(std::chrono::hours(1)) + elapsed.load(); }
   WallTime start;
-  Duration elapsed{0};
+  std::atomic<Duration> elapsed{Duration(0)};  // a clock is read by any thread
 };
 
 struct Timer {
@@ -142,7 +142,7 @@ void VirtualLoop::run() {
 
 void VirtualLoop::advance(Duration step) {
   State& state = *impl_->state;
-  Duration target = state.clock.elapsed + step;
+  Duration target = state.clock.elapsed.load() + step;
   run();
   while (!state.timers.empty() && state.timers.begin()->first.first <= target) {
     auto due = state.timers.extract(state.timers.begin());

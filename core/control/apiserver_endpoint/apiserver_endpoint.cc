@@ -2,11 +2,16 @@
 
 #include "core/control/action.h"
 #include "core/control/addresses.h"
+#include "core/base/log.h"
 
 namespace lotse::control {
 namespace {
 constexpr uint64_t kFirst = 1, kTenth = 10;
 const store::ResourceName kLeasesName = "leases.coordination.k8s.io";
+
+bool is_loopback(std::string_view address) {
+  return address.starts_with("127.") || address == "::1";
+}
 
 // Everything in `wanted` stands in `have` too.
 bool contains(const json::Value& have, const json::Value& wanted) {
@@ -18,7 +23,12 @@ bool contains(const json::Value& have, const json::Value& wanted) {
 }  // namespace
 
 ApiserverEndpointController::ApiserverEndpointController(const Settings& s)
-    : service_cidrs_(s.service_cidrs), address_(s.advertise_address), port_(s.api_port) {}
+    : service_cidrs_(s.service_cidrs), address_(s.advertise_address), port_(s.api_port) {
+  if (is_loopback(address_))
+    log::warn("control.loopback_only",
+              "the API has only a loopback address: the Service kubernetes has no endpoints until a start with another one",
+              {{"address", address_}});
+}
 
 std::vector<store::ResourceName> ApiserverEndpointController::resources() const {
   return {kServices.name(), kEndpoints.name(), kEndpointSlices.name(), kMasters, kLeasesName};
@@ -106,13 +116,18 @@ Outcome ApiserverEndpointController::reconcile(const std::string& key, const Vie
   endpoints["metadata"].set("labels", Value::object({{"endpointslice.kubernetes.io/skip-mirror", "true"}}));
   Value addresses = Value::array(), slice_endpoints = Value::array();
   for (const auto& address : live_masters(view, now, &out.again)) {
+    if (is_loopback(address)) continue;  // everybody takes it for his own
     addresses.push(Value::object({{"ip", address}}));
     Value endpoint = Value::object({{"addresses", Value::array({address})}});
     endpoint["conditions"].set("ready", true);
     slice_endpoints.push(std::move(endpoint));
   }
-  Value subset = Value::object({{"addresses", std::move(addresses)}, {"ports", Value::array({real})}});
-  endpoints.set("subsets", Value::array({std::move(subset)}));
+  if (addresses.empty()) {
+    endpoints.set("subsets", Value());
+  } else {
+    Value subset = Value::object({{"addresses", std::move(addresses)}, {"ports", Value::array({real})}});
+    endpoints.set("subsets", Value::array({std::move(subset)}));
+  }
   ensure(kEndpoints, std::move(endpoints), view, &out);
 
   Value slice;

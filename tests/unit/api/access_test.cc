@@ -73,6 +73,18 @@ TEST_CASE_METHOD(ServerFixture, "Impersonation needs leave for each thing that i
   CHECK(ask(who).status == 400);
 }
 
+TEST_CASE_METHOD(ServerFixture, "A service account that is put on has its own groups only when none are asked for") {
+  const auto groups_of = [&](std::vector<std::pair<std::string, std::string>> headers) {
+    auto who = request(Verb::kCreate, "selfsubjectreviews.authentication.k8s.io", "", "", "{}");
+    who.headers = std::move(headers);
+    return json::write(must(ask(who))["status"]["userInfo"]["groups"]);
+  };
+  const std::pair<std::string, std::string> account{"Impersonate-User", "system:serviceaccount:default:robot"};
+  CHECK(groups_of({account}) == R"(["system:serviceaccounts","system:serviceaccounts:default","system:authenticated"])");
+  CHECK(groups_of({account, {"Impersonate-Group", "devs"}}) == R"(["devs","system:authenticated"])");
+  CHECK(groups_of({{"Impersonate-Group", "devs"}, account}) == R"(["devs","system:authenticated"])");
+}
+
 TEST_CASE_METHOD(ServerFixture, "Access reviews answer for oneself and for others") {
   grant(*this, "jane", R"([{"apiGroups":[""],"resources":["pods/log"],"verbs":["get"]}])");
   const auto ask_for = [&](const char* kind, const char* who, const char* sub) {

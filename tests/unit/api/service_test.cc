@@ -98,7 +98,7 @@ TEST_CASE_METHOD(ServerFixture, "A cluster with two families gives two addresses
 }
 
 TEST_CASE_METHOD(ServerFixture, "What a crash left reserved is found at the start") {
-  must(create("services", "default", service("a")));
+  must(create("services", "default", service("a", R"("clusterIP":"10.96.0.10",)")));
   store::Write left;
   left.key = {"lotse/serviceips", "", "10.96.0.200"};
   left.object = Object::from_value(json::Value::object({{"apiVersion", "lotse/v1"}, {"kind", "Reservation"}, {"metadata", json::Value::object({{"name", "10.96.0.200"}})}}), 0);

@@ -5,6 +5,7 @@
 //   what comes out
 // with an empty line after each. LOTSE_REWRITE=1 writes the outcome into the files, to be read before it is kept.
 //
+//   address IP                   by which the API is reached, if another than 192.0.2.1; before `controllers`
 //   controllers NAME...          which take part; first in each file
 //   put                          objects in YAML on the lines below, `---` between them
 //   run                          until nothing is left to do: one line an action
@@ -29,6 +30,7 @@ namespace {
 struct Story {
   Cluster cluster;
   int suffix = 0;
+  std::string address = "192.0.2.1";
 
   std::string command(const std::string& line, const std::string& body);
   std::string controllers(std::istringstream& words);
@@ -56,7 +58,7 @@ std::string Story::controllers(std::istringstream& words) {
   settings.suffix = [this] { return "p" + std::to_string(++suffix); };
   settings.pod_cidrs = {"10.244.0.0/16"};
   settings.service_cidrs = {"10.96.0.0/16"};
-  settings.advertise_address = "192.0.2.1";
+  settings.advertise_address = address;
   settings.ca_pem = "CA";
   for (const Kind& k : {kPods, kConfigMaps, kServiceAccounts, kServices, kReplicaSets, kDeployments})
     settings.resources.push_back(
@@ -157,6 +159,10 @@ std::string Story::command(const std::string& line, const std::string& body) {
     return "";
   }
   if (word == "run") return cluster.run();
+  if (word == "address") {
+    words >> address;
+    return "";
+  }
   if (word == "advance") {
     int64_t seconds = 0;
     words >> seconds;
