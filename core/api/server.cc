@@ -76,7 +76,12 @@ void ServerImpl::observe_all(Observed& o) {
   const std::string name = stored_name(o.group, o.resource);
   const auto page = store_.list({name});
   if (!page.ok()) return log::error("api.not_observed", page.status().message, {{"resource", name}});
-  for (const auto& object : page->items) authorizer_->observe(o.group, o.resource, object, nullptr);
+  std::set<std::string> there;
+  for (const auto& object : page->items) {
+    authorizer_->observe(o.group, o.resource, object, nullptr);
+    there.insert(object->header().ns + "/" + object->header().name);
+  }
+  authorizer_->retain(o.group, o.resource, there);
   store::WatchQuery query;
   query.resource = name;
   query.from = page->revision;
@@ -94,9 +99,10 @@ void ServerImpl::observe_all(Observed& o) {
 void ServerImpl::catch_up() {
   std::lock_guard lock(observed_mutex_);
   for (auto& o : observed_) {
+    if (!o->cursor) observe_all(*o);  // it could not be, the last time
     while (o->cursor) {
       auto events = o->cursor->next(256);
-      if (!events.ok()) {  // the history is lost: what is there now counts; what is gone meanwhile is bound to objects that are gone
+      if (!events.ok()) {  // the history is lost: what is there now counts
         o->cursor.reset();
         observe_all(*o);
         break;

@@ -114,7 +114,7 @@ void VirtualLoop::post(std::function<void()> fn) {
 
 Handle VirtualLoop::after(Duration delay, std::function<void()> fn) {
   State& state = *impl_->state;
-  std::pair key(state.clock.elapsed + std::max(delay, Duration::zero()), state.next++);
+  std::pair key(state.clock.elapsed.load() + std::max(delay, Duration::zero()), state.next++);
   state.timers.emplace(key, Timer{std::move(fn)});
   return Handle(std::make_unique<TimerHandle>(impl_->state, key));
 }

@@ -33,6 +33,7 @@ void Runner::stop() {
   state_->stopped = true;
   state_->cursor.reset();
   state_->timer.reset();
+  state_->retry.reset();
 }
 
 bool Runner::idle() const {
@@ -74,6 +75,15 @@ Status Runner::State::start() {
   return {};
 }
 
+void Runner::State::start_again() {
+  Status s = start();
+  if (s.ok()) return;
+  log::error("control.stuck", "the store cannot be followed; tried again in a second", {{"why", s.message}});
+  retry = loop.after(std::chrono::seconds(1), [self = weak_from_this()] {
+    if (auto state = self.lock(); state && !state->stopped) state->start_again();
+  });
+}
+
 void Runner::State::tell(const store::Event& event) {
   for (auto& w : workers) {
     if (!w->follows.contains(event.key.resource)) continue;
@@ -89,8 +99,7 @@ void Runner::State::follow() {
     log::warn("control.relist", "the ring has gone past the controllers; everything is looked at again",
               {{"why", events.status().message}});
     cursor.reset();
-    if (Status s = start(); !s.ok()) log::error("control.stuck", "the store cannot be followed", {{"why", s.message}});
-    return;
+    return start_again();
   }
   for (const store::Event& e : *events) tell(e);
   if (!events->empty())

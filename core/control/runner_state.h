@@ -32,6 +32,7 @@ struct Run {
 struct Runner::State : std::enable_shared_from_this<State> {
   State(store::Store& s, api::Handler& h, Loop& l) : store(s), handler(h), loop(l), view(s) {}
   Status start();
+  void start_again();
   void tell(const store::Event& event);
   void follow();
   void work();
@@ -49,7 +50,7 @@ struct Runner::State : std::enable_shared_from_this<State> {
   StoreView view;
   std::vector<std::unique_ptr<Worker>> workers;
   std::unique_ptr<store::Cursor> cursor;
-  Handle timer;
+  Handle timer, retry;
   std::optional<SteadyTime> waiting_for;
   bool stopped = false;
 };

@@ -40,10 +40,20 @@ Status Scheduler::State::start() {
   return {};
 }
 
+void Scheduler::State::start_again() {
+  Status s = start();
+  if (s.ok()) return;
+  log::error("sched.stuck", "the store cannot be followed; tried again in a second", {{"why", s.message}});
+  retry = loop.after(std::chrono::seconds(1), [self = weak_from_this()] {
+    if (auto state = self.lock(); state && !state->stopped) state->start_again();
+  });
+}
+
 void Scheduler::State::stop() {
   stopped = true;
   cursor.reset();
   timer.reset();
+  retry.reset();
   told.clear();
   writes.clear();
   events.clear();
@@ -83,8 +93,7 @@ void Scheduler::State::follow() {
     log::warn("sched.relist", "the ring has gone past the scheduler; everything is read again",
               {{"why", found.status().message}});
     cursor.reset();
-    if (Status s = start(); !s.ok()) log::error("sched.stuck", "the store cannot be followed", {{"why", s.message}});
-    return;
+    return start_again();
   }
   for (const store::Event& e : *found) on_event(e);
   if (happened) queue.wake(std::exchange(happened, 0), loop.clock().steady());

@@ -32,6 +32,7 @@ class Scheduler::State : public std::enable_shared_from_this<State> {
   void relist();
   void set_policies(std::vector<PolicySlot> next);
   bool ours(std::string_view scheduler_name) const;
+  void start_again();
 
   // tell.cc: what the policies are told
   std::shared_ptr<PodForm> form(const ObjectPtr& pod);
@@ -101,7 +102,7 @@ class Scheduler::State : public std::enable_shared_from_this<State> {
   };
   std::deque<QueuedEvent> events;
   size_t events_in_flight = 0;
-  Handle timer;
+  Handle timer, retry;
   std::optional<SteadyTime> waiting_for;
 };
 

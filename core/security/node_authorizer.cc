@@ -79,6 +79,17 @@ class NodeAuthorizer : public Authorizer {
     pods_.emplace(std::move(pod), std::move(entry));
   }
 
+  void retain(std::string_view group, std::string_view resource, const std::set<std::string>& there) override {
+    if (!group.empty() || resource != "pods") return;
+    std::unique_lock lock(mutex_);
+    std::erase_if(pods_, [&](const auto& item) {
+      const auto& [at, pod] = item;
+      if (there.contains(at)) return false;
+      for (const auto& ref : pod.references) drop(pod.node, at.substr(0, at.find('/')), ref);
+      return true;
+    });
+  }
+
  private:
   struct Pod { std::string uid, node; std::vector<std::string> references; };
 

@@ -80,21 +80,40 @@ class Rbac : public Authorizer {
         roles_.erase(at);
       return;
     }
-    if (auto it = bindings_.find(at); it != bindings_.end()) {
-      for (const auto& s : it->second->subjects) {
-        auto& list = by_subject_[s];
-        std::erase(list, it->second);
-        if (list.empty()) by_subject_.erase(s);
-      }
-      bindings_.erase(it);
-    }
+    unbind(at);
     if (!object) return;
     BindingPtr binding = parse_binding(*object);
     bindings_[at] = binding;
     for (const auto& s : binding->subjects) by_subject_[s].push_back(binding);
   }
 
+  void retain(std::string_view group, std::string_view resource, const std::set<std::string>& there) override {
+    if (group != "rbac.authorization.k8s.io") return;
+    const bool cluster = resource.starts_with("cluster");
+    const auto gone = [&](const std::string& at) { return at.starts_with("/") == cluster && !there.contains(at); };
+    std::unique_lock lock(mutex_);
+    if (resource.ends_with("roles")) {
+      std::erase_if(roles_, [&](const auto& role) { return gone(role.first); });
+      return;
+    }
+    std::vector<std::string> unseen;
+    for (const auto& [at, binding] : bindings_)
+      if (gone(at)) unseen.push_back(at);
+    for (const auto& at : unseen) unbind(at);
+  }
+
  private:
+  void unbind(const std::string& at) {
+    auto it = bindings_.find(at);
+    if (it == bindings_.end()) return;
+    for (const auto& s : it->second->subjects) {
+      auto& list = by_subject_[s];
+      std::erase(list, it->second);
+      if (list.empty()) by_subject_.erase(s);
+    }
+    bindings_.erase(it);
+  }
+
   // Calls fn for each binding that concerns the user in the namespace (or cluster-wide) until it returns false.
   template <class Fn>
   void visit(const User& user, const std::string& ns, Fn fn) {
@@ -144,6 +163,9 @@ class Union : public Authorizer {
   }
   void observe(std::string_view group, std::string_view resource, const ObjectPtr& object, const ObjectPtr& previous) override {
     for (auto& part : parts_) part->observe(group, resource, object, previous);
+  }
+  void retain(std::string_view group, std::string_view resource, const std::set<std::string>& there) override {
+    for (auto& part : parts_) part->retain(group, resource, there);
   }
 
  private:

@@ -100,6 +100,8 @@ class Authorizer {
   // What it indexes changes: call for every event of roles, bindings, pods and what pods reference, in order.
   // `object` null: deleted.
   virtual void observe(std::string_view group, std::string_view resource, const ObjectPtr& object, const ObjectPtr& previous) = 0;
+  // After all there is was observed anew: what of that resource is not among `there` ("ns/name") has gone unseen.
+  virtual void retain(std::string_view group, std::string_view resource, const std::set<std::string>& there) = 0;
 };
 std::unique_ptr<Authorizer> make_rbac_authorizer();   // indexes roles and bindings; system:masters may do everything
 // Nodes: their own Node, Lease and pods, and the secrets, configmaps, tokens and claims that their pods reference; else no opinion.

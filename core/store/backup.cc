@@ -17,6 +17,7 @@ Status StoreImpl::restore(int fd) {
     std::lock_guard lock(commit_mutex_);
     if (std::exchange(restoring_, true)) return {Reason::kConflict, "a restore is under way already"};
   }
+  replacing_ = true;
   const uint64_t given = ring_.revision();
   std::shared_ptr<BackendWatch> old;
   {
@@ -27,10 +28,11 @@ Status StoreImpl::restore(int fd) {
   const uint64_t own_offset = offset_.load();
   Status status = backend_.restore(fd, given > own_offset ? given - own_offset + 1 : 1);
   const bool replaced = status.ok();
+  std::vector<FollowerPtr> left;
   if (replaced) {
     // load() takes the file's record; whichever offset is greater counts, and then the jump.
     resources_.clear();
-    status = load();
+    status = load(&left);
     if (status.ok()) {
       ClusterRecord record;
       {
@@ -40,14 +42,16 @@ Status StoreImpl::restore(int fd) {
       record.offset = std::max(record.offset, own_offset) + kJump;
       status = save_record(record);
     }
-    if (status.ok()) status = load();
+    if (status.ok()) status = load(&left);
   }
   if (auto feeding = start_feed(); status.ok()) status = feeding;
+  replacing_ = false;
   {
     std::lock_guard lock(commit_mutex_);
     restoring_ = false;
   }
   release_waiters();
+  expire(left);  // they list again at once
   if (replaced) log::info("store.restored", "the store was restored", {{"revision", ring_.revision()}});
   return status;
 }

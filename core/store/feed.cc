@@ -106,32 +106,31 @@ void StoreImpl::feed_ended(const std::shared_ptr<BackendWatch>& which, Status wh
     feed_.reset();
   }
   log::warn("store.feed_ended", "the backend's watch has ended and is opened again", {{"reason", why.message}});
-  const std::weak_ptr<bool> alive = alive_;
-  auto again = [this, alive, why] {
-    if (alive.expired()) return;
-    Status status = why.reason == Reason::kExpired ? load() : Status();
-    if (status.ok()) status = start_feed();
-    if (!status.ok()) log::error("store.feed_down", status.message);
-    if (!status.ok() && options_.loop) {
-      auto timer = std::make_shared<Handle>();
-      *timer = options_.loop->after(std::chrono::seconds(1), [this, alive, timer, why] {
-        timer->reset();
-        if (alive.expired()) return;
-        {
-          std::lock_guard lock(feed_mutex_);
-          if (feed_) return;
-        }
-        Status retried = why.reason == Reason::kExpired ? load() : Status();
-        if (retried.ok()) retried = start_feed();
-        if (!retried.ok()) log::error("store.feed_down", retried.message);
-      });
-    }
-  };
-  if (options_.loop) {
-    options_.loop->post(again);
-  } else {
-    again();
+  const bool anew = why.reason == Reason::kExpired;
+  if (!options_.loop) return resume_feed(anew);
+  options_.loop->post([this, alive = std::weak_ptr<bool>(alive_), anew] {
+    if (!alive.expired()) resume_feed(anew);
+  });
+}
+
+// As often as it takes, once a second.
+void StoreImpl::resume_feed(bool anew) {
+  {
+    std::lock_guard lock(feed_mutex_);
+    if (feed_) return;
   }
+  std::vector<FollowerPtr> left;
+  Status status = anew ? load(&left) : Status();
+  if (status.ok()) status = start_feed();
+  expire(left);
+  if (status.ok()) return;
+  log::error("store.feed_down", status.message);
+  if (!options_.loop) return;
+  auto timer = std::make_shared<Handle>();
+  *timer = options_.loop->after(std::chrono::seconds(1), [this, alive = std::weak_ptr<bool>(alive_), timer, anew] {
+    const auto keep = std::move(*timer);
+    if (!alive.expired()) resume_feed(anew);
+  });
 }
 
 }  // namespace lotse::store

@@ -78,7 +78,7 @@ Status StoreImpl::save_record(const ClusterRecord& record) {
 }
 
 // Everything in memory from the backend, as of one revision.
-Status StoreImpl::load() {
+Status StoreImpl::load(std::vector<FollowerPtr>* left) {
   std::string text;
   LOTSE_TRY(const bool has_table, backend_.read(kResourcesKey, &text, &record_revision_));
   if (has_table) LOTSE_CHECK_OK(resources_.load(text, record_revision_));
@@ -121,15 +121,18 @@ Status StoreImpl::load() {
     std::lock_guard lock(feed_mutex_);
     fed_ = at;
   }
-  for (const auto& follower : ring_.reset(outward(at))) {
-    follower->expire({Reason::kExpired, "the history of changes was lost; list again"});
-  }
+  for (auto& follower : ring_.reset(outward(at))) left->push_back(std::move(follower));
   return {};
+}
+
+void StoreImpl::expire(const std::vector<FollowerPtr>& left) {
+  for (const auto& follower : left) follower->expire({Reason::kExpired, "the history of changes was lost; list again"});
 }
 
 Status StoreImpl::open() {
   LOTSE_CHECK_OK(backend_.check());
-  LOTSE_CHECK_OK(load());
+  std::vector<FollowerPtr> nobody;
+  LOTSE_CHECK_OK(load(&nobody));
   LOTSE_CHECK_OK(start_feed());
   log::info("store.opened", "the store is open", {{"cluster", record_.id}, {"revision", ring_.revision()}});
   return {};

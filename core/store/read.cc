@@ -37,6 +37,7 @@ bool StoreImpl::exists(const Key& key) {
 template <class Give>
 Result<ListEnd> StoreImpl::walk(const ListQuery& query, Give give) {
   ListEnd end;
+  if (replacing_) return Status(Reason::kServiceUnavailable, "the store is being restored");
   if (query.revision != 0 && query.revision < compacted_.load()) {
     return Status(Reason::kExpired, "the resourceVersion " + std::to_string(query.revision) + " is too old");
   }
@@ -130,6 +131,7 @@ std::vector<ObjectPtr> StoreImpl::on_node(const std::string& node) { return read
 size_t StoreImpl::count(const ResourceName& resource, const std::string& ns) { return index_.count(resource, ns); }
 
 Result<std::unique_ptr<Cursor>> StoreImpl::watch(const WatchQuery& query, std::function<void()> wake) {
+  if (replacing_) return Status(Reason::kServiceUnavailable, "the store is being restored");
   WatchQuery from_there = query;
   if (query.from == 0) from_there.from = ring_.revision();
   if (from_there.from + 1 < compacted_.load()) {

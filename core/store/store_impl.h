@@ -90,10 +90,14 @@ class StoreImpl : public Store, public Source {
 
   // feed.cc
   Status save_record(const ClusterRecord& record);
-  Status load();        // record, table, index, ring: everything from the backend
+  // Record, table, index, ring: everything from the backend. Those who followed the ring come to `left`: they are to list again, once
+  // that can be done.
+  Status load(std::vector<FollowerPtr>* left);
+  static void expire(const std::vector<FollowerPtr>& left);
   Status start_feed();
   void feed(const lotse_state_events& events);
   void feed_ended(const std::shared_ptr<BackendWatch>& which, Status why);
+  void resume_feed(bool anew);
   EventPtr event_of(const lotse_state_event& e, bool from_feed);
   Result<ObjectPtr> load_object(std::string_view value, uint64_t backend_revision) const;
   void release_waiters();
@@ -122,6 +126,7 @@ class StoreImpl : public Store, public Source {
   std::atomic<uint64_t> compacted_{0};  // outward: the lowest revision that can be read
   bool fast_reads_ = false, shared_ = false, accept_moved_ = false;
   std::atomic<bool> moved_{false};
+  std::atomic<bool> replacing_{false};   // by a restore: revisions mean nothing meanwhile
   mutable std::mutex record_mutex_;
   ClusterRecord record_;
   uint64_t record_revision_ = 0;

@@ -214,7 +214,7 @@ void Connection::sent_all() {
   wire_.shutdown();
   if (peer_finished_) return abort();
   state_ = State::kLingering;
-  loop_.wait(deadline_, Wait::kLinger);
+  loop_.wait(deadline_, going_ ? Wait::kLeave : Wait::kLinger);
 }
 
 void Connection::discard(size_t bytes) {
@@ -260,7 +260,10 @@ void Connection::expire(Wait what) {
   if (state_ != State::kClosed) turn(kFlush);
 }
 
+// When all of us goes, who does not close his side is not waited for as long.
 void Connection::wind_down(bool going) {
+  going_ = going_ || going;
+  if (state_ == State::kLingering && going) return loop_.wait(deadline_, Wait::kLeave);
   if (state_ == State::kHandshake && going) return abort();
   if (state_ == State::kOpen) protocol_->wind_down(going);
 }

@@ -64,7 +64,7 @@ class Connection : public Link, public std::enable_shared_from_this<Connection> 
   Wait waiting_ = Wait::kNothing;
   size_t discarded_ = 0;
   unsigned soon_ = 0;
-  bool read_watched_ = false, write_watched_ = false, blocked_ = false, busy_ = false, peer_finished_ = false;
+  bool read_watched_ = false, write_watched_ = false, blocked_ = false, busy_ = false, peer_finished_ = false, going_ = false;
   bool rearm_ = false;  // the deadline is to be set anew
 };
 

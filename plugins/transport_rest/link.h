@@ -17,7 +17,7 @@ constexpr uint64_t kLowWaterBytes = 64 * 1024;
 constexpr uint64_t kHighWaterBytes = 1024 * 1024;
 
 // What a connection waits for: each has a deadline of its own.
-enum class Wait : uint8_t { kNothing, kHandshake, kHead, kBody, kIdle, kChannels, kLinger, kStall, kCount };
+enum class Wait : uint8_t { kNothing, kHandshake, kHead, kBody, kIdle, kChannels, kLinger, kLeave, kStall, kCount };
 
 class Link;
 

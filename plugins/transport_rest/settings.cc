@@ -7,6 +7,7 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000'000, kHour = 3600 * kSecond, kMiB = 1 << 20;
 constexpr std::chrono::seconds kChannelsTimeout{30}, kLingerTimeout{1};
+constexpr std::chrono::milliseconds kLeaveTimeout{50};
 
 }  // namespace
 
@@ -51,6 +52,7 @@ std::chrono::nanoseconds Settings::limit_of(Wait wait) const {
     case Wait::kIdle: return idle_timeout;
     case Wait::kStall: return stall_timeout;
     case Wait::kChannels: return kChannelsTimeout;
+    case Wait::kLeave: return kLeaveTimeout;
     default: return kLingerTimeout;
   }
 }

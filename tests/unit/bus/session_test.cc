@@ -36,13 +36,24 @@ struct Keys : Registry {
   void create_token(Duration, bool, std::function<void(Result<std::string>)> done) override { done(token); }
   void spend_master_token(const std::string& t, std::function<void(Status)> done) override { done(t == token ? Status() : Status(Reason::kUnauthorized, "no")); }
   void join(const std::string& t, const std::string& node, const std::string& key, std::function<void(Status)> done) override {
-    if (t != token) return done(Status(Reason::kUnauthorized, "no"));
+    {
+      std::lock_guard lock(mutex);
+      if (t != token) return done(Status(Reason::kUnauthorized, "no"));
+    }
     admit(node, key, done);
   }
   void admit(const std::string& node, const std::string& key, std::function<void(Status)> done) override {
     std::lock_guard lock(mutex);
     nodes[key] = node;
     done({});
+  }
+  void set_token(const std::string& t) {
+    std::lock_guard lock(mutex);
+    token = t;
+  }
+  void put(const std::string& key, const std::string& node) {
+    std::lock_guard lock(mutex);
+    nodes[key] = node;
   }
   void forget() {
     std::lock_guard lock(mutex);
@@ -121,7 +132,7 @@ TEST_CASE("a worker sees at once that its master has gone, and comes back to it"
   const auto master_keys = site->own;
   Context workers;
   auto mine = security::make_curve_pair();
-  site->keys->nodes[mine.public_z85] = "w1";
+  site->keys->put(mine.public_z85, "w1");
   Told told;
   Worker::Config c;
   c.node = "w1";
@@ -137,7 +148,7 @@ TEST_CASE("a worker sees at once that its master has gone, and comes back to it"
   CHECK(std::chrono::steady_clock::now() - began < 2s);
   site = std::make_unique<Site>();
   site->own = master_keys;
-  site->keys->nodes[mine.public_z85] = "w1";
+  site->keys->put(mine.public_z85, "w1");
   REQUIRE(site->start(endpoint) == endpoint);
   CHECK(told.until([&] { return told.connected == 2; }));
 }
@@ -150,7 +161,7 @@ TEST_CASE("a worker learns the masters' addresses, and keeps the one that works 
   Worker::Config c;
   c.node = "w1";
   c.keys = security::make_curve_pair();
-  site->keys->nodes[c.keys.public_z85] = "w1";
+  site->keys->put(c.keys.public_z85, "w1");
   // The first address is one where nobody listens: the next is tried soon.
   c.masters = {{{"tcp://127.0.0.1:1", endpoint}, site->own.public_z85}};
   Told told;
@@ -175,7 +186,7 @@ TEST_CASE("a worker is told that its key is not known, before and during a sessi
   auto worker = Worker::start(workers, c, no_calls(), told.events());
   REQUIRE(told.until([&] { return told.refused >= 1; }));
   CHECK(told.connected == 0);
-  site->keys->token = "once";
+  site->keys->set_token("once");
   auto joined = join(workers, {{{endpoint}, site->own.public_z85}, "once"}, "w1", c.keys, 20s);
   REQUIRE(joined.ok());
   REQUIRE(told.until([&] { return told.connected == 1; }));
@@ -191,7 +202,7 @@ TEST_CASE("a worker that is given another master's address goes there at once") 
   Worker::Config c;
   c.node = "w1";
   c.keys = security::make_curve_pair();
-  a->keys->nodes[c.keys.public_z85] = b->keys->nodes[c.keys.public_z85] = "w1";
+  for (auto* site : {a.get(), b.get()}) site->keys->put(c.keys.public_z85, "w1");
   c.masters = {{{at_a}, a->own.public_z85}};
   Told told;
   auto worker = Worker::start(workers, c, no_calls(), told.events());

@@ -167,6 +167,21 @@ TEST_CASE("a binding that is changed or deleted counts at once") {
   CHECK_FALSE(p.may(person("bob", {"others"}), ask("list", "", "pods", "a")));
 }
 
+TEST_CASE("what went while nobody looked counts no more") {
+  Policy policy;
+  policy.bind("view", "jane", "here");
+  policy.bind("edit", "jane", "here");
+  policy.bind("view", "joe", "");
+  policy.rbac->retain("rbac.authorization.k8s.io", "rolebindings", {"here/b-viewjane"});
+  CHECK(policy.may(person("jane"), ask("get", "", "pods", "here")));
+  CHECK_FALSE(policy.may(person("jane"), ask("create", "", "pods", "here")));
+  CHECK(policy.may(person("joe"), ask("get", "", "pods", "here")));
+  policy.rbac->retain("rbac.authorization.k8s.io", "roles", {});
+  CHECK(policy.may(person("joe"), ask("get", "", "pods", "here")));
+  policy.rbac->retain("rbac.authorization.k8s.io", "clusterroles", {"/edit"});
+  CHECK_FALSE(policy.may(person("joe"), ask("get", "", "pods", "here")));
+}
+
 TEST_CASE("nobody may grant what he does not hold") {
   Policy p;
   p.bind("admin", "ada", "team");

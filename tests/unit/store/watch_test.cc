@@ -84,6 +84,30 @@ TEST_CASE_METHOD(StoreFixture, "A backend that ends its watch is followed on fro
   CHECK(story(drain(*cursor)) == "+x +y");
 }
 
+TEST_CASE_METHOD(StoreFixture, "Who is told that history is lost can list and follow at once, once") {
+  REQUIRE(put(config("default", "a", "1")).ok());
+  REQUIRE(store->backup(-1).ok());
+  WatchQuery query;
+  query.from = store->revision();
+  std::unique_ptr<Cursor> cursor;
+  int told = 0;
+  Status listed(Reason::kInternalError, "not tried"), followed = listed;
+  cursor = watch(query, [&] {
+    if (cursor->next(1).ok()) return;
+    ++told;
+    listed = store->list({"configmaps"}).status();
+    WatchQuery again;
+    again.from = store->revision();
+    followed = store->watch(again, [] {}).status();
+  });
+  REQUIRE(cursor->next(1)->empty());
+  REQUIRE(store->restore(-1).ok());
+  state.settle();
+  CHECK(told == 1);
+  CHECK(listed.message == "");
+  CHECK(followed.message == "");
+}
+
 TEST_CASE_METHOD(StoreFixture, "A restored cluster never travels back") {
   const auto before = put(config("a", "x", "1"));
   REQUIRE(store->backup(-1).ok());
