@@ -45,7 +45,7 @@ endforeach()
 add_custom_command(OUTPUT ${made}/changelog.gz COMMAND gzip -9nc ${CMAKE_SOURCE_DIR}/packaging/deb/changelog > ${made}/changelog.gz
   DEPENDS ${CMAKE_SOURCE_DIR}/packaging/deb/changelog VERBATIM)
 get_property(files GLOBAL PROPERTY LOTSE_MADE)
-add_custom_target(package_files DEPENDS ${files} ${made}/changelog.gz)
+add_custom_target(package_files ALL DEPENDS ${files} ${made}/changelog.gz)  # of a default build, so that it can be installed
 
 # ---- what goes where ----
 install(TARGETS lotsed lotse RUNTIME DESTINATION bin COMPONENT lotse)
