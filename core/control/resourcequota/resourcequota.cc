@@ -10,6 +10,8 @@ namespace lotse::control {
 namespace {
 
 constexpr Duration kResync = std::chrono::minutes(5);
+// What was counted may lack an object that had been charged and was not stored yet: its request has ended by then.
+constexpr Duration kCountAgain = std::chrono::seconds(10);
 
 bool has_ended(const ObjectPtr& pod) {
   const std::string_view phase = pod ? find_raw(pod->bytes(), "status.phase") : std::string_view();
@@ -22,6 +24,13 @@ bool frees(const store::Event& e) {
   if (e.type != store::Event::Type::kModified) return false;
   if (e.key.resource == "services" || e.key.resource == "persistentvolumeclaims") return true;
   return e.key.resource == "pods" && has_ended(e.object) && !has_ended(e.previous);
+}
+
+// A quota's own changes matter when its bounds change. Those of its status are admission's: to count at once what it has charged would find the
+// object not stored yet, and take the charge back.
+bool has_new_bounds(const store::Event& e) {
+  if (e.type == store::Event::Type::kDeleted) return false;
+  return !e.previous || find_raw(e.object->bytes(), "spec") != find_raw(e.previous->bytes(), "spec");
 }
 
 api::Amounts used_by(const store::ResourceName& resource, const json::Value& quota, const api::Amounts& hard, std::string_view ns,
@@ -53,8 +62,7 @@ std::vector<store::ResourceName> ResourceQuotaController::resources() const {
 
 std::vector<std::string> ResourceQuotaController::keys(const store::Event& event, const View& view) {
   std::vector<std::string> out;
-  const bool gone = event.type == store::Event::Type::kDeleted;
-  if (event.key.resource == kResourceQuotas.name() && !gone) out.push_back(key_of(event.key));
+  if (event.key.resource == kResourceQuotas.name() && has_new_bounds(event)) out.push_back(key_of(event.key));
   if (event.key.ns.empty() || !frees(event)) return out;
   for (const ObjectPtr& quota : view.list(kResourceQuotas.name(), event.key.ns, {})) out.push_back(key_of(*quota));
   return out;
@@ -78,6 +86,7 @@ Outcome ResourceQuotaController::reconcile(const std::string& key, const View& v
   const json::Value next = api::amounts_value(used);
   const json::Value& status = std::as_const(quota)["status"];
   if (status["hard"] == spec_hard && status["used"] == next) return out;
+  out.again = kCountAgain;
   quota["status"].set("hard", json::Value(spec_hard)).set("used", next);
   out.actions.push_back(update(kResourceQuotas, std::move(quota), "status"));
   return out;
