@@ -15,20 +15,20 @@ import time
 from bed import ETCD_SECTION, Bed, Etcd, machine, read, say
 
 
-def smaps(pid):
-    """KB of Pss by what is mapped, and private memory that is shared with nobody."""
+def smaps(pid, figure="Pss"):
+    """KB by what is mapped."""
     pss, name = collections.Counter(), ""
     for line in read("/proc/%d/smaps" % pid).splitlines():
         head = re.match(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$", line)
         if head:
             name = head[1] or "[anonymous: threads' heaps and stacks]"
-        elif line.startswith("Pss:"):
+        elif line.startswith(figure + ":"):
             pss[name] += int(line.split()[1])
     return pss
 
 
-def total(pid):
-    return sum(kb for name, kb in smaps(pid).items() if not name.endswith("store.mdb")) / 1024
+def total(pid, figure="Pss"):
+    return sum(kb for name, kb in smaps(pid, figure).items() if not name.endswith("store.mdb")) / 1024
 
 
 def switches(pid):
@@ -89,7 +89,8 @@ NEEDS = {"docker": "/var/run/docker.sock", "podman": "/run/podman/podman.sock"} 
 
 
 def look(build, slots):
-    """Of a lotsed that has just become Ready: all Pss, that of the plugins' own files, threads by name."""
+    """Of a lotsed that has just become Ready: memory, that of the plugins' own files, threads by name. Rss, as what others on
+    the machine share of the same libraries changes Pss from one run to the next."""
     etcd = None
     with Bed(build, more=ETCD_SECTION if slots["state"] == "etcd" else "", **slots) as bed:
         try:
@@ -97,9 +98,9 @@ def look(build, slots):
             bed.start()
             bed.connection = None
             time.sleep(3)
-            own = {os.path.basename(n): kb / 1024 for n, kb in smaps(bed.process.pid).items() if "/lotse/plugins/" in n}
+            own = {os.path.basename(n): kb / 1024 for n, kb in smaps(bed.process.pid, "Rss").items() if "/lotse/plugins/" in n}
             threads = collections.Counter(re.sub(r"\d+$", "", comm) for comm, _ in switches(bed.process.pid).values())
-            return total(bed.process.pid), own, threads - collections.Counter(["work"] * 99)  # the pool's come and go
+            return total(bed.process.pid, "Rss"), own, threads - collections.Counter(["work"] * 99)  # the pool's come and go
         finally:
             bed.terminate()
             if etcd:
@@ -108,7 +109,7 @@ def look(build, slots):
 
 def plugins(build):
     plain, own, threads = look(build, SMALLEST)
-    say("what a plugin adds to lotsed; the smallest: Pss %.1f MB with %s; %d threads" % (
+    say("what a plugin adds to lotsed; the smallest: Rss %.1f MB with %s; %d threads" % (
         plain, ", ".join("%s %.2f" % x for x in sorted(own.items())), sum(threads.values())))
     for kind, name in OTHERS:
         if not os.path.exists("%s/lib/lotse/plugins/%s_%s.so" % (build, kind, name)):
