@@ -27,6 +27,7 @@ struct Client {
   }
   int fd = -1;
   std::string received;
+  std::optional<MsgValue> request;  // waits for serve()
   Handle watch, timer;
 };
 
@@ -58,6 +59,15 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
     LOTSE_TRY(listener, listen_unix(path, 16));
     watch = loop.watch_fd(listener, true, false, [this] { accept(); });
     return watch ? Status() : errno_status("watch", path, errno);
+  }
+
+  // [loop]
+  void serve() {
+    serving = true;
+    std::vector<Client*> asked;
+    for (auto& [key, client] : clients)
+      if (client->request) asked.push_back(key);
+    for (Client* client : asked) run(client, *std::move(client->request));
   }
 
   // [loop]
@@ -150,7 +160,12 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
     if (client->received.size() < 4 + *length) return;
     auto request = MsgValue::parse(std::string_view(client->received).substr(4, *length));
     if (!request.ok()) return finish(client, request.status());
-    run(client, *std::move(request));
+    if (serving) return run(client, *std::move(request));
+    client->request = *std::move(request);
+    client->watch.reset();
+    client->timer = loop.after(limits.request_time, [this, client] {
+      finish(client, Status(Reason::kServiceUnavailable, "lotsed is still starting; its log says what it waits for"));
+    });
   }
 
   // Says why and lets go. What is sent fits into the socket's buffer.
@@ -209,6 +224,7 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
   std::string path;
   Limits limits;
   int listener = -1;
+  bool serving = false;
   Handle watch;
   std::map<Client*, std::unique_ptr<Client>> clients;
   std::atomic<bool> ending{false};
@@ -232,5 +248,7 @@ ControlSocket::~ControlSocket() {
 void ControlSocket::handle(const std::string& command, ControlHandler handler) {
   impl_->handlers[command] = std::move(handler);
 }
+
+void ControlSocket::serve() { impl_->serve(); }
 
 }  // namespace lotse::daemon

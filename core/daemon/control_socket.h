@@ -30,9 +30,10 @@ class ControlSocket {
   struct Limits {
     size_t connections_max = 16;
     size_t request_max = 64 * 1024;
-    Duration request_time = std::chrono::seconds(10);  // to send the request
+    Duration request_time = std::chrono::seconds(10);  // to send the request; to wait for serve()
   };
-  // [loop] kAlreadyExists when another daemon serves that path. A socket left by a dead one is replaced.
+  // [loop] kAlreadyExists when another daemon serves that path. A socket left by a dead one is replaced. Whoever asks before serve() is
+  // answered then, so that a cluster whose API answers can be asked here as well, or told after request_time that it is starting.
   static Result<std::unique_ptr<ControlSocket>> listen(Loop& loop, WorkerPool& workers, const std::string& path,
                                                        Limits limits);
   static Result<std::unique_ptr<ControlSocket>> listen(Loop& loop, WorkerPool& workers, const std::string& path) {
@@ -40,8 +41,10 @@ class ControlSocket {
   }
   // [loop or not] Takes the socket away and waits for the handlers that run; they see gone(). Those that need the loop end only when this is called off it.
   ~ControlSocket();
-  // [loop] What does not have a handler is answered with a sentence.
+  // [loop] Before serve. What does not have a handler is answered with a sentence.
   void handle(const std::string& command, ControlHandler handler);
+  // [loop] Once, when all handlers are there.
+  void serve();
 
  private:
   class Impl;

@@ -89,6 +89,10 @@ class RunningDaemon : public Daemon {
     };
     host_ = std::make_unique<plugin::Host>(loop_.loop(), pool_, options);
     base_ = std::make_unique<Base>(Base{config_, loop_.loop(), pool_, bus_, *plugins_, *host_, std::string(kKubernetesVersion) + "+lotse." + LOTSE_VERSION, address});
+    LOTSE_CHECK_OK(run_on(loop_.loop(), [&]() -> Status {
+      LOTSE_TRY(control_, ControlSocket::listen(loop_.loop(), pool_, config_.daemon.data_dir + "/lotse.sock"));
+      return {};
+    }));
     if (config_.is_master()) {
       LOTSE_TRY(master_, Master::start(*base_));
       std::lock_guard lock(faults_mutex_);
@@ -100,9 +104,9 @@ class RunningDaemon : public Daemon {
       faults_to_ = worker_.get();
     }
     return run_on(loop_.loop(), [&]() -> Status {
-      LOTSE_TRY(control_, ControlSocket::listen(loop_.loop(), pool_, config_.daemon.data_dir + "/lotse.sock"));
       reload_ = std::make_unique<Reload>(*base_, read_, master_.get(), worker_.get());
       add_commands(*control_, *base_, master_.get(), worker_.get(), *reload_);
+      control_->serve();
       watchdog_.emplace(loop_.loop());
       return {};
     });

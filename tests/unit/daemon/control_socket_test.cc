@@ -25,11 +25,12 @@ struct Folder {
 
 // A control socket on a loop of its own.
 struct Served {
-  explicit Served(std::string p, ControlSocket::Limits limits = {}) : path(std::move(p)) {
+  explicit Served(std::string p, ControlSocket::Limits limits = {}, bool at_once = true) : path(std::move(p)) {
     on_loop([&] {
       auto made = ControlSocket::listen(thread.loop(), workers, path, limits);
       status = made.status();
       if (made.ok()) socket = *std::move(made);
+      if (socket && at_once) socket->serve();
     });
   }
   ~Served() {
@@ -45,6 +46,9 @@ struct Served {
   }
   void handle(const std::string& command, ControlHandler handler) {
     on_loop([&] { socket->handle(command, handler); });
+  }
+  void serve() {
+    on_loop([&] { socket->serve(); });
   }
   std::string path;
   Status status;
@@ -101,6 +105,26 @@ TEST_CASE("what fails, throws or is not known ends with a sentence") {
   CHECK(ask(served.path, MsgValue::map({{"command", "x"}})).back()["error"].as_text() ==
         "this lotsed knows no command 'x'");
   CHECK(ask(served.path, MsgValue(5)).back()["error"].as_text() == "this lotsed knows no command ''");
+}
+
+TEST_CASE("who asks a daemon that is starting is answered when it has started, or told so") {
+  Folder folder;
+  Served served(folder.path + "/s", {.request_time = std::chrono::milliseconds(50)}, false);
+  served.handle("hello", [](const MsgValue&, ControlReply&) { return Status(); });
+  auto told = ask(served.path, MsgValue::map({{"command", "hello"}}));
+  REQUIRE(told.size() == 1);
+  CHECK(told[0]["error"].as_text().find("still starting") != std::string_view::npos);
+
+  Served patient(folder.path + "/p", {}, false);
+  patient.handle("hello", [](const MsgValue&, ControlReply&) { return Status(); });
+  auto fd = connect_unix(patient.path);
+  REQUIRE(fd.ok());
+  REQUIRE(write_frame(*fd, MsgValue::map({{"command", "hello"}})).ok());
+  patient.serve();
+  auto answer = read_frame(*fd);
+  ::close(*fd);
+  REQUIRE(answer.ok());
+  CHECK((*answer)["exit"].as_int(-1) == 0);
 }
 
 TEST_CASE("hostile clients are refused and others are served") {
