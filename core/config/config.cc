@@ -150,7 +150,7 @@ Config parse_config(std::string_view text, const std::string& file, Complaints* 
                    w["eviction_transition"].as_int(), w["image_gc_age_min"].as_int(), w["image_gc_period"].as_int()};
   const MsgValue& network = sections["network"];
   config.network = {network["pod_cidr"].as_strings(), network["service_cidr"].as_strings(),
-                    text_of(network, "cluster_domain"), text_of(network, "backend")};
+                    text_of(network, "cluster_domain"), text_of(network, "backend"), network["load_balancer"].as_bool(true)};
   config.sections = std::move(sections);
   if (complaints->empty()) check_rules(root, config, complaints);
   return config;

@@ -43,6 +43,7 @@ struct Config {
   struct Network {
     std::vector<std::string> pod_cidr, service_cidr;
     std::string cluster_domain, backend;
+    bool load_balancer = true;
   } network;
   std::vector<PluginTable> plugins;
   std::map<std::string, MsgValue> sections;  // the core's, by name, as values of their keys

@@ -119,7 +119,9 @@ std::vector<Section> make_sections() {
             check_cidr),
         key("cluster_domain", kString, "cluster.local", "The DNS zone of the cluster.", check_domain),
         key("backend", kString, "auto", "How pods of different nodes reach each other.", nullptr,
-            {"auto", "routes", "vxlan"})}},
+            {"auto", "routes", "vxlan"}),
+        key("load_balancer", kBoolean, "true",
+            "Services of type LoadBalancer get the addresses of the ready nodes; false leaves them to another controller. It may be changed later.")}},
   };
 }
 

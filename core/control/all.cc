@@ -15,6 +15,7 @@
 #include "core/control/replicaset/replicaset.h"
 #include "core/control/resourcequota/resourcequota.h"
 #include "core/control/root_ca_certificate_publisher/root_ca_certificate_publisher.h"
+#include "core/control/service_load_balancer/service_load_balancer.h"
 #include "core/control/serviceaccount/serviceaccount.h"
 #include "core/control/taint_eviction/taint_eviction.h"
 #include "core/schema/schema.h"
@@ -44,6 +45,7 @@ std::vector<std::unique_ptr<Controller>> all_controllers(const Settings& s) {
   all.push_back(std::make_unique<NodeIpamController>(s.pod_cidrs));
   all.push_back(std::make_unique<NodeLifecycleController>(s.node_lifecycle));
   all.push_back(std::make_unique<TaintEvictionController>());
+  if (s.load_balancer) all.push_back(std::make_unique<ServiceLoadBalancerController>());
   all.push_back(std::make_unique<DisruptionController>());
   all.push_back(std::make_unique<ClusterRoleAggregationController>());
   all.push_back(std::make_unique<ResourceQuotaController>(s.resources));

@@ -22,6 +22,7 @@ struct Settings {
   uint16_t api_port = 6443;
   std::string ca_pem;  // kube-root-ca.crt
   NodeLifecycleSettings node_lifecycle;
+  bool load_balancer = true;            // service: LoadBalancer Services get the nodes' addresses
   size_t terminated_pods_max = 12500;   // pod-garbage-collector
   std::function<std::string()> suffix;  // five letters for a pod's name; null: random ones
   // What there is that a namespace may contain and that may have owners: group, version, resource; for namespace and

@@ -210,6 +210,7 @@ class RunningMaster : public Master {
     settings.advertise_address = advertise();
     settings.api_port = static_cast<uint16_t>(std::atoi(port_of(cluster_.api_address).c_str()));
     settings.ca_pem = cluster_.ca_pem;
+    settings.load_balancer = base_.config.network.load_balancer;
     settings.resources = control::schema_resources();
     leadership_ = std::make_unique<Leadership>(base_, *store_, *server_, std::move(settings), base_.config.daemon.node_name + "_" + sha256_hex(bus_keys_.public_z85).substr(0, 16));
     return leadership_->start();

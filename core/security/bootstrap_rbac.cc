@@ -156,6 +156,12 @@ role system:controller:service-account-controller
 r create core serviceaccounts
 r create,patch,update core,events.k8s.io events
 
+role system:controller:service-controller
+r get,list,watch core services
+r patch,update core services/status
+r list,watch core nodes
+r create,patch,update core,events.k8s.io events
+
 role system:controller:root-ca-cert-publisher
 r create,update,get,patch core configmaps
 r create,patch,update core,events.k8s.io events
