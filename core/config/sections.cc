@@ -99,7 +99,7 @@ std::vector<Section> make_sections() {
         key("state", kString, "lmdb", "Where a master keeps the cluster's objects."),
         key("scheduler", kStrings, "[\"default\"]", "Policies, of which a pod's schedulerName chooses one by its name; the first is default-scheduler as well."),
         key("runtime", kString, "containerd", "What runs containers on a worker."),
-        key("proxy", kString, "iptables", "What makes Services reachable on a worker.")}},
+        key("proxy", kString, "iptables", "What makes Services reachable on a worker; auto: nftables where the kernel has what it needs, else iptables.")}},
       {"api",
        "The API that a master serves.",
        {key("advertise_address", kString, "", "The address that others reach it by; empty: that of the default route.",

@@ -28,7 +28,7 @@ Status status(const Base& base, Master* master, Worker* worker, bool as_json, Co
     v["master"] = json::Value::object({{"clusterID", master->store().cluster_id()}, {"revision", master->store().revision()}, {"addresses", addresses},
                                        {"connectedNodes", static_cast<int64_t>(master->connected_nodes().size())}, {"kubeconfig", master->kubeconfig_file()}, {"leads", master->leads()}});
   }
-  if (worker) v["worker"] = json::Value::object({{"connected", worker->connected()}, {"runtime", worker->runtime()}});
+  if (worker) v["worker"] = json::Value::object({{"connected", worker->connected()}, {"runtime", worker->runtime()}, {"proxy", worker->proxy()}});
   if (as_json) return reply.out(json::write_pretty(v) + "\n"), Status();
   std::string text = "lotse " + base.version + "\nnode " + base.config.daemon.node_name + " at " + base.node_address + ", data in " + base.dir() + "\n";
   if (master) {
@@ -38,7 +38,7 @@ Status status(const Base& base, Master* master, Worker* worker, bool as_json, Co
     for (const auto& address : m["addresses"].items()) text += "  API by " + std::string(address.str()) + "\n";
     text += "  kubeconfig " + master->kubeconfig_file() + "\n";
   }
-  if (worker) text += std::string("worker: ") + (worker->connected() ? "connected to a master" : "no session with a master") + ", runtime " + std::string(v["worker"]["runtime"].str()) + "\n";
+  if (worker) text += std::string("worker: ") + (worker->connected() ? "connected to a master" : "no session with a master") + ", runtime " + std::string(v["worker"]["runtime"].str()) + ", proxy " + worker->proxy() + "\n";
   reply.out(text);
   return {};
 }

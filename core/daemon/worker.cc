@@ -14,6 +14,7 @@
 #include "core/daemon/cluster.h"
 #include "core/daemon/master.h"
 #include "core/daemon/membership.h"
+#include "core/daemon/proxy_modes.h"
 #include "core/network/wiring.h"
 
 namespace lotse::daemon {
@@ -65,6 +66,8 @@ class RunningWorker : public Worker {
     LOTSE_TRY(cluster_, membership());
     LOTSE_CHECK_OK(place_images());
     LOTSE_TRY(proxy_, base_.plugins.create_proxy(base_.host, base_.config));
+    modes_ = std::make_unique<ProxyModes>(base_, proxy_->owned().name());
+    LOTSE_CHECK_OK(modes_->begin());
     LOTSE_CHECK_OK(write_file_atomically(base_.dir() + "/cgroup-root", cgroup_root() + "\n", 0644));  // for who clears up
     hollow_ = base_.config.components.runtime == "hollow";
     const int count = hollow_ ? hollow_count() : 1;
@@ -85,6 +88,7 @@ class RunningWorker : public Worker {
   }
 
   bool connected() const override { return !nodes_.empty() && nodes_[0]->connected; }
+  std::string proxy() const override { return proxy_ ? proxy_->owned().name() : ""; }
   std::string runtime() const override {
     plugin::CallOptions options;
     options.timeout = std::chrono::seconds(5);
@@ -126,6 +130,7 @@ class RunningWorker : public Worker {
     }
     say("ended " + std::to_string(ended) + " pod(s)");
     if (hollow_) return {};
+    LOTSE_CHECK_OK(modes_->remove_former());
     LOTSE_CHECK_OK(network::Wiring::remove_all(wiring_config(), proxy_.get()));
     say("took the pod network and the service rules out of the kernel");
     LOTSE_CHECK_OK(agent::clear_up(agent_config(nodes_[0]->name)));
@@ -252,6 +257,7 @@ class RunningWorker : public Worker {
     c.backend = cluster_.backend;
     c.data_dir = base_.dir();
     c.pods = !hollow_;
+    c.rules_are_in = [this] { return modes_->remove_former(); };
     return c;
   }
 
@@ -283,6 +289,7 @@ class RunningWorker : public Worker {
   ClusterSettings cluster_;
   bool hollow_ = false;
   std::unique_ptr<plugin::ProxyPlugin> proxy_;
+  std::unique_ptr<ProxyModes> modes_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::unique_ptr<network::Wiring> wiring_;
   std::unique_ptr<agent::Checkpoint> checkpoint_;

@@ -17,6 +17,7 @@ class Worker {
   static Result<std::unique_ptr<Worker>> start(Base& base, Master* master);
   virtual ~Worker() = default;
   virtual bool connected() const = 0;
+  virtual std::string proxy() const = 0;    // the plugin's name, also where the configuration says auto
   virtual std::string runtime() const = 0;  // "containerd 1.6.20"
   // [worker] Imports an image archive; the names that it holds.
   virtual Result<std::vector<std::string>> import_image(const std::string& file) = 0;

@@ -69,6 +69,7 @@ void Services::clear() {
   slice_owner_.clear();
   orphans_.clear();
   by_ip_.clear();
+  checked_.clear();
   namespaces_.clear();
 }
 
@@ -99,12 +100,15 @@ bool Services::set_service(const std::string& ns, const std::string& name, const
   mark(key);
   if (!object) {
     if (it == services_.end()) return false;
+    checked_.erase(key);
     if (!it->second.slices.empty()) orphans_[key] = std::move(it->second.slices);
     services_.erase(it);
     if (--namespaces_[ns] == 0) namespaces_.erase(ns);
     return true;
   }
   Service parsed = parse_service(ns, name, object->value());
+  if (parsed.health_check_port) checked_.insert(key);
+  else checked_.erase(key);
   if (it != services_.end()) {
     parsed.slices = std::move(it->second.slices);
     it->second = std::move(parsed);
@@ -173,6 +177,19 @@ const Service* Services::by_ip(const std::string& ip, const Endpoint** endpoint)
         }
   }
   return nullptr;
+}
+
+std::map<int, HealthPort> Services::health_ports() const {
+  std::map<int, HealthPort> out;
+  for (const Name& name : checked_) {
+    const Service& s = services_.at(name);
+    std::set<std::string> ready;
+    for (const auto& [slice, parsed] : s.slices)
+      for (const Endpoint& e : parsed.endpoints)
+        if (e.ready && e.node == node_name_) ready.insert(e.ip);
+    out[s.health_check_port] = {s.ns, s.name, static_cast<int>(ready.size())};
+  }
+  return out;
 }
 
 // One entry for each port of a Service that has addresses.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/base/msgpack.h"
+#include "core/network/health_ports.h"
 #include "core/object/object.h"
 
 namespace lotse::network {
@@ -63,6 +64,8 @@ class Services {
   MsgValue table(const std::vector<std::string>& node_addresses, const std::vector<std::string>& pod_cidrs,
                  const std::vector<std::string>& cluster_cidrs);
   MsgValue changes();
+  // By port: for health_ports.h.
+  std::map<int, HealthPort> health_ports() const;
   bool has_changes() const { return !dirty_.empty(); }
 
  private:
@@ -78,6 +81,7 @@ class Services {
   std::map<Name, std::map<std::string, Slice>> orphans_;  // slices that came before their Service
   std::unordered_map<std::string, std::set<Name>> by_ip_;
   std::map<std::string, int> namespaces_;
+  std::set<Name> checked_;                           // those with a health check node port
   std::set<Name> dirty_;
   std::map<Name, std::set<std::string>> given_;      // ids the plugin was last told of
 };

@@ -221,6 +221,10 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
   // ---- the proxy ----
   void changed() {
     if (!proxy || !services_synced || !slices_synced) return;
+    if (config.pods) {
+      if (!health) health = std::make_unique<HealthPorts>(client.loop());
+      health->set(services.health_ports());
+    }
     proxy_task.want();
   }
   std::function<Status()> proxy_work() {
@@ -235,6 +239,8 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
       options.timeout = std::chrono::seconds(120);
       auto answer = proxy->call_and_wait(whole ? &lotse_proxy::resync : &lotse_proxy::apply, table, options);
       if (!answer.ok()) return answer.status();
+      if (whole && config.rules_are_in && !std::exchange(told_of_rules, true))
+        if (Status status = config.rules_are_in(); !status.ok()) log::warn("network.former_rules", "rules of a former proxy mode could not be removed", {{"reason", status.message}});
       for (const auto& p : (*answer)["problems"].items())
         log::warn("network.service_problem", std::string(p["message"].as_text()), {{"service", p["id"].as_text()}, {"reason", p["reason"].as_text()}});
       return {};
@@ -255,6 +261,7 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
     for (auto* follow : {&services_follow, &slices_follow, &nodes_follow})
       if (*follow) (*follow)->stop();
     dns.reset();
+    health.reset();
     auto left = std::make_shared<int>(3);
     for (Task* t : {&self_task, &nodes_task, &proxy_task})
       t->stop([self = shared_from_this(), left, done] {
@@ -273,6 +280,8 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
   Services services;
   dns::Zone zone;
   std::unique_ptr<dns::Server> dns;
+  std::unique_ptr<HealthPorts> health;
+  bool told_of_rules = false;  // [worker] one piece of work at a time
   std::mutex kernel;  // pod_network's calls come one at a time
   PodNetwork pod_network;
   std::vector<std::string> own_cidrs, told_cidrs;

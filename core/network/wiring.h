@@ -26,6 +26,7 @@ class Wiring {
     std::vector<std::string> cluster_cidrs, dns_addresses;
     std::string domain, backend, data_dir;
     std::string resolv_conf = "/etc/resolv.conf";
+    std::function<Status()> rules_are_in;  // [worker] once, after the proxy has put in the whole table; may be empty
     bool pods = true;  // pods have networks (the runtime's is "own" or "given"), and DNS is served
   };
   // Where sets of objects are kept across restarts (the agent's checkpoint); either function may be empty: nothing is kept.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "core/base/log.h"
 #include "core/plugin/code.h"
 #include "core/plugin/isolation.h"
 #include "core/plugin/library.h"
@@ -10,6 +11,8 @@
 
 namespace lotse::plugin {
 namespace {
+constexpr const char* kAuto = "auto";
+constexpr const char* kProxyChoices[] = {"nftables", "iptables"};  // the best first
 
 Result<config::Section> section_of(const Found& found, const lotse_factory& factory, const std::string& kind) {
   config::Section section;
@@ -159,7 +162,7 @@ void Plugins::check(const config::Config& config, config::Complaints* complaints
   for (const std::string& name : config.components.scheduler) want("scheduler", name, config.is_master());
   want("state", config.components.state, config.is_master());
   want("runtime", config.components.runtime, config.is_worker());
-  want("proxy", config.components.proxy, config.is_worker());
+  want("proxy", config.components.proxy, config.is_worker() && config.components.proxy != kAuto);
   for (const config::PluginTable& table : config.plugins) slots.emplace(table.kind, table.name);
   for (const auto& [kind, name] : slots) {
     const config::PluginTable* table = config.plugin(kind, name);
@@ -243,7 +246,22 @@ Result<std::unique_ptr<RuntimePlugin>> Plugins::create_runtime(Host& host, const
   return made<RuntimePlugin>(create_checked(host, config, "runtime", config.components.runtime));
 }
 Result<std::unique_ptr<ProxyPlugin>> Plugins::create_proxy(Host& host, const config::Config& config) {
-  return made<ProxyPlugin>(create_checked(host, config, "proxy", config.components.proxy));
+  if (config.components.proxy != kAuto) return create_proxy(host, config, config.components.proxy);
+  std::string why;
+  for (const char* name : kProxyChoices) {
+    auto made = create_proxy(host, config, name);
+    if (!made.ok()) {
+      why += (why.empty() ? "" : "; ") + made.status().message;
+      continue;
+    }
+    log::info("proxy.chosen", "the proxy mode that this machine can have", {{"mode", name}, {"not", why}});
+    return made;
+  }
+  return Status(Reason::kInvalid, "proxy = \"auto\": no mode works here: " + why);
+}
+Result<std::unique_ptr<ProxyPlugin>> Plugins::create_proxy(Host& host, const config::Config& config,
+                                                           const std::string& name) {
+  return made<ProxyPlugin>(create_checked(host, config, "proxy", name));
 }
 Result<std::unique_ptr<TransportPlugin>> Plugins::create_transport(Host& host, const config::Config& config,
                                                                    const std::string& name) {

@@ -41,7 +41,9 @@ class Plugins {
   Result<std::unique_ptr<SchedulerPlugin>> create_scheduler(Host& host, const config::Config& config,
                                                             const std::string& name);
   Result<std::unique_ptr<RuntimePlugin>> create_runtime(Host& host, const config::Config& config);
+  // proxy = "auto": nftables where the kernel has what it needs, else iptables.
   Result<std::unique_ptr<ProxyPlugin>> create_proxy(Host& host, const config::Config& config);
+  Result<std::unique_ptr<ProxyPlugin>> create_proxy(Host& host, const config::Config& config, const std::string& name);
   Result<std::unique_ptr<TransportPlugin>> create_transport(Host& host, const config::Config& config,
                                                             const std::string& name);
   // With values of the caller's: for tests and tools.

@@ -81,11 +81,6 @@ void IptablesProxy::remove_all(const sdk::Msg&, sdk::Call call) {
   call.done(sdk::Msg::map());
 }
 
-sdk::Msg IptablesProxy::problems() const {
-  std::vector<Problem> more;
-  for (const auto& [id, s] : table_.services())
-    if (s.health_check_port) more.push_back({id, "HealthCheckNodePort", "the iptables proxy does not answer on health check node ports"});
-  return problem_list(table_.problems(), more);
-}
+sdk::Msg IptablesProxy::problems() const { return problem_list(table_.problems()); }
 
 }  // namespace lotse::proxy_iptables
