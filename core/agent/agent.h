@@ -31,6 +31,14 @@ struct Taint {
   std::string key, value, effect;
 };
 
+// How images are pulled from one registry. The files are read at each pull.
+struct Registry {
+  std::string host;  // "docker.io"
+  std::vector<std::string> mirrors;
+  std::string ca_file, username, password, password_file;
+  bool insecure = false;
+};
+
 struct Config {
   std::string node_name;
   std::vector<std::string> node_ips;        // one a family, the first is the primary
@@ -74,6 +82,7 @@ struct Config {
     Duration age_min = std::chrono::minutes(2);
     Duration gc_period = std::chrono::minutes(5);
   } images;
+  std::vector<Registry> registries;
   struct Logs {
     int64_t file_bytes_max = 10ll * 1024 * 1024;
     int files_max = 5;      // of a container, with the one that is written to

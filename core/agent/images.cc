@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/agent/image_credentials.h"
+#include "core/agent/pull_attempts.h"
 #include "core/base/log.h"
 
 namespace lotse::agent {
@@ -59,7 +60,8 @@ struct Images::State : std::enable_shared_from_this<State> {
     Said said;
     Done done;
     SteadyTime asked{}, begun{};
-    size_t credential = 0;
+    std::vector<PullAttempt> attempts;  // the first is the next
+    std::string mirrors_said;           // why they did not do
   };
   std::deque<std::shared_ptr<Job>> waiting;
   size_t pulling = 0;
@@ -111,13 +113,26 @@ struct Images::State : std::enable_shared_from_this<State> {
     waiting.pop_front();
     job->begun = loop.clock().steady();
     job->said(false, "Pulling", "Pulling image \"" + job->wanted.image + "\"");
-    pull(job);
+    // Certificates and passwords of registries are files.
+    auto read = [&target = loop, weak = weak_from_this(), job, registries = config.registries] {
+      auto attempts = std::make_shared<std::vector<PullAttempt>>(pull_attempts(job->wanted.image, job->wanted.credentials, registries));
+      target.post([weak, job, attempts] {
+        auto self = weak.lock();
+        if (!self) return;
+        job->attempts = std::move(*attempts);
+        self->pull(job);
+      });
+    };
+    if (!pool.submit(read)) pulled(job, Status(Reason::kServiceUnavailable, "the node is too busy"));
   }
 
   void pull(std::shared_ptr<Job> job) {
+    const PullAttempt attempt = job->attempts.front();
+    if (!attempt.problem.ok()) return pulled(job, attempt.problem);
     auto request = MsgValue::map({{"image", job->wanted.image},
                                   {"pod", MsgValue::map({{"namespace", job->wanted.ns}, {"name", job->wanted.pod}})}});
-    if (job->credential < job->wanted.credentials.size()) request.set("auth", job->wanted.credentials[job->credential]);
+    if (!attempt.from.is_nil()) request.set("from", attempt.from);
+    if (!attempt.auth.is_nil()) request.set("auth", attempt.auth);
     auto sink = std::make_shared<PullSink>(loop, [weak = weak_from_this(), job](Status status) {
       if (auto self = weak.lock()) self->pulled(job, status);
     });
@@ -132,16 +147,18 @@ struct Images::State : std::enable_shared_from_this<State> {
   }
 
   void pulled(std::shared_ptr<Job> job, const Status& status) {
-    if (!status.ok() && job->credential + 1 < job->wanted.credentials.size()) {
-      ++job->credential;
-      return pull(job);
+    if (!status.ok() && !job->attempts.empty()) {
+      const PullAttempt tried = std::move(job->attempts.front());
+      job->attempts.erase(job->attempts.begin());
+      if (tried.mirror) job->mirrors_said += fmt::format("; before, mirror {}: {}", tried.server, status.message);
+      if (!job->attempts.empty()) return pull(job);
     }
     --pulling;
     next();
     if (!status.ok()) {
-      auto text = "Failed to pull image \"" + job->wanted.image + "\": " + status.message;
+      auto text = "Failed to pull image \"" + job->wanted.image + "\": " + status.message + job->mirrors_said;
       job->said(true, "Failed", text);
-      return fail(*job, "ErrImagePull", status.message);
+      return fail(*job, "ErrImagePull", status.message + job->mirrors_said);
     }
     call(Call::kImageStatus, MsgValue::map({{"image", job->wanted.image}}), kShort,
          [this, job](Result<MsgValue> answer) {

@@ -75,6 +75,7 @@ int print_config_page(const std::vector<std::string>& plugin_path, Streams strea
   auto sections = plugin_sections(plugin_path, streams);
   if (!sections) return kExitFailed;
   std::vector<config::Section> all = config::core_sections();
+  all.push_back(config::registry_section("HOST"));
   all.insert(all.end(), std::make_move_iterator(sections->begin()), std::make_move_iterator(sections->end()));
   streams.out << configuration_page(all, {"lotse.toml", 5, "lotsed(8), lotse(8)"});
   return kExitOk;

@@ -1,6 +1,7 @@
 #include "core/config/config.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/file.h"
@@ -39,8 +40,49 @@ void check_kind(const TomlMember& kind, Config* config, Complaints* complaints) 
   }
 }
 
+bool others_can_read(const std::string& file) {
+  struct stat facts {};
+  return ::stat(file.c_str(), &facts) == 0 && (facts.st_mode & 077) != 0;
+}
+
+void check_registry(const TomlMember& table, Config* config, Complaints* complaints) {
+  if (std::string wrong = check_registry_host(table.key); !wrong.empty()) {
+    complaints->add(table.place, fmt::format("'{}' in [registries] {}", table.key.substr(0, 100), wrong));
+    return;
+  }
+  const Section section = registry_section(table.key);
+  const MsgValue values = check_section(section, &table, complaints);
+  Config::Registry r{table.key, values["mirrors"].as_strings(), text_of(values, "ca_file"), text_of(values, "username"),
+                     text_of(values, "password"), text_of(values, "password_file"), values["insecure"].as_bool()};
+  auto complain = [&](std::string_view key, std::string_view what) {
+    const TomlMember* member = table.value.find(key);
+    complaints->add(member ? member->place : table.place, fmt::format("'{}' in [{}] {}", key, section.name, what));
+  };
+  if (!r.password.empty() && !r.password_file.empty()) complain("password_file", "stands beside 'password': one of them is enough");
+  if (r.username.empty() && !(r.password.empty() && r.password_file.empty())) complain("username", "is missing beside a password");
+  if (!r.password.empty() && others_can_read(config->file))
+    complain("password", "stands in a file that others can read: make that 0600, or name a 'password_file'");
+  if (std::find(r.mirrors.begin(), r.mirrors.end(), r.host) != r.mirrors.end()) complain("mirrors", "names the registry itself");
+  config->registries.push_back(std::move(r));
+}
+
+void check_registries(const TomlMember& member, Config* config, Complaints* complaints) {
+  if (member.value.type != TomlValue::Type::kTable) {
+    complaints->add(member.place, "'registries' must consist of sections [registries.\"<host>\"]");
+    return;
+  }
+  for (const TomlMember& table : member.value.members) {
+    if (table.value.type == TomlValue::Type::kTable) {
+      check_registry(table, config, complaints);
+    } else {
+      complaints->add(table.place, fmt::format("'{}' in [registries] must be a section [registries.\"<host>\"], not {}",
+                                               table.key.substr(0, 100), table.value.type_name()));
+    }
+  }
+}
+
 void check_top_level(const TomlValue& root, Config* config, Complaints* complaints) {
-  std::vector<std::string> names = {"plugins"};
+  std::vector<std::string> names = {"plugins", "registries"};
   for (const Section& section : core_sections()) names.push_back(section.name);
   for (const TomlMember& member : root.members) {
     if (std::find(names.begin(), names.end(), member.key) == names.end()) {
@@ -49,6 +91,8 @@ void check_top_level(const TomlValue& root, Config* config, Complaints* complain
       complaints->add(member.place,
                       table ? fmt::format("unknown section [{}]{}", shown, suggestion(member.key, names, "[]"))
                             : fmt::format("key '{}' stands outside of a section", shown));
+    } else if (member.key == "registries") {
+      check_registries(member, config, complaints);
     } else if (member.key == "plugins") {
       if (member.value.type != TomlValue::Type::kTable) {
         complaints->add(member.place, "'plugins' must consist of sections [plugins.<kind>.<name>]");
@@ -197,6 +241,7 @@ std::string sample_config(const std::vector<Section>& plugins, bool commented) {
     const std::string text = sample_of(section);
     out += "\n" + (commented ? comment_out(text, false) : text);
   }
+  out += "\n" + comment_out(sample_of(registry_section("registry.example.com")), true);
   for (const Section& section : plugins) out += "\n" + comment_out(sample_of(section), true);
   return out;
 }

@@ -45,6 +45,13 @@ struct Config {
     std::string cluster_domain, backend;
     bool load_balancer = true;
   } network;
+  struct Registry {
+    std::string host;  // "docker.io", "registry.example.com:5000"
+    std::vector<std::string> mirrors;
+    std::string ca_file, username, password, password_file;
+    bool insecure;
+  };
+  std::vector<Registry> registries;
   std::vector<PluginTable> plugins;
   std::map<std::string, MsgValue> sections;  // the core's, by name, as values of their keys
 
@@ -59,6 +66,10 @@ struct Config {
 const std::vector<std::string>& plugin_kinds();
 // The core's own sections, in the order of the sample.
 const std::vector<Section>& core_sections();
+
+// [registries."HOST"]: one a registry.
+Section registry_section(const std::string& host);
+std::string check_registry_host(std::string_view host);  // "" or what is wrong
 
 // What is wrong goes to *complaints, all of it; the Config is good only if there is none.
 Config parse_config(std::string_view text, const std::string& file, Complaints* complaints);

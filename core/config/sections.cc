@@ -1,4 +1,7 @@
 // The core's sections. The operator's names: they stay.
+#include <cctype>
+#include <cstring>
+
 #include "core/config/config.h"
 #include "core/config/values.h"
 
@@ -40,6 +43,20 @@ std::string check_domain(std::string_view text) {
 
 std::string check_node_name(std::string_view text) {
   return text.empty() ? "" : check_domain(text);
+}
+
+// HOST, HOST:PORT or one with a path below it.
+std::string check_registry(std::string_view text) {
+  bool good = text.size() > 1 && text.size() <= 255 && text[0] != '.' && text[0] != '-' && text.back() != '/' &&
+              text.find("//") == std::string_view::npos && text.find("..") == std::string_view::npos;
+  for (char c : text) good = good && (isalnum(static_cast<unsigned char>(c)) || strchr("._-:/", c) != nullptr);
+  std::string_view host = text.substr(0, text.find('/'));
+  good = good && (host.find_first_of(".:") != std::string_view::npos || host == "localhost");
+  return good ? "" : "is no registry such as registry.example.com:5000";
+}
+
+std::string check_file(std::string_view text) {
+  return text.empty() ? "" : check_path(text);
 }
 
 Key key(std::string name, KeyType type, std::string fallback, std::string doc,
@@ -137,6 +154,30 @@ const std::vector<Section>& core_sections() {
     return made;
   }();
   return sections;
+}
+
+Section registry_section(const std::string& host) {
+  using enum KeyType;
+  Section out{"registries.\"" + host + "\"",
+              "How images are pulled from one registry, by every runtime; docker.io is Docker Hub. A pod's imagePullSecrets are tried "
+              "before the credentials here.",
+              {key("mirrors", kStrings, "[]",
+                   "Registries that are asked first, in this order, for the same path; a mirror has a section of its own if it "
+                   "needs one.",
+                   check_registry),
+               key("ca_file", kString, "", "The CA of its certificate, PEM; empty: the machine's.", check_file),
+               key("username", kString, "", "Who pulls; empty: nobody in particular."),
+               key("password", kString, "", "The password; the configuration must then be readable by its owner only."),
+               key("password_file", kString, "", "A file that holds the password instead, readable by its owner only.",
+                   check_file),
+               key("insecure", kBoolean, "false", "Plain HTTP, or a certificate that nobody checks.")}};
+  for (Key& k : out.keys) k.secret = k.name == "password";
+  return out;
+}
+
+std::string check_registry_host(std::string_view host) {
+  if (host.find('/') != std::string_view::npos) return "is no registry such as registry.example.com:5000";
+  return check_registry(host);
 }
 
 const std::vector<std::string>& plugin_kinds() {

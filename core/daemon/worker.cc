@@ -199,6 +199,7 @@ class RunningWorker : public Worker {
     c.pressure = {w.memory_available, w.disk_available_percent, w.inodes_free_percent, Duration(w.transition)};
     c.images = {w.gc_high_percent, w.gc_low_percent, Duration(w.gc_age_min), Duration(w.gc_period)};
     c.logs = {w.log_file_size, w.log_files};
+    for (const auto& r : base_.config.registries) c.registries.push_back({r.host, r.mirrors, r.ca_file, r.username, r.password, r.password_file, r.insecure});
     return c;
   }
   // Several daemons on one machine do not share their pods' cgroups.

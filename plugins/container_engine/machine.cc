@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "plugins/container_engine/digest.h"
@@ -57,9 +58,9 @@ bool has_cgroup2() {
   return access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
 }
 
-std::string short_socket_path(const std::string& dir, const std::string& name) {
+std::string short_socket_path(const std::string& dir, const std::string& name, size_t most) {
   std::string path = dir + "/" + name;
-  if (path.size() <= kSocketPathMax) return path;
+  if (path.size() <= std::min(most, kSocketPathMax)) return path;
   std::string shorter = "/run/lotse-" + sha256_hex(dir).substr(0, 12);
   mkdir(shorter.c_str(), 0700);
   return shorter + "/" + name;

@@ -1,5 +1,6 @@
 // What of the machine the runtime plugins depend on.
 #pragma once
+#include <cstdint>
 #include <string>
 
 namespace lotse::container_engine {
@@ -16,7 +17,7 @@ bool has_apparmor();
 bool has_cgroup2();  // alone; false where version 1 is in use too
 
 // A path that fits into a socket's address, below `dir` if that is short enough.
-std::string short_socket_path(const std::string& dir, const std::string& name);
+std::string short_socket_path(const std::string& dir, const std::string& name, size_t most = SIZE_MAX);
 
 // Where CNI's programs lie: /opt/cni/bin, or where Debian puts them.
 std::string cni_bin_dir_of_machine();

@@ -1,6 +1,7 @@
 #include "plugins/container_engine/supervisor.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -135,7 +136,7 @@ void Supervisor::ask() {
 }
 
 void Supervisor::asked(bool works) {
-  if (stopped_ || pidfd_ < 0) return;
+  if (stopped_ || pidfd_ < 0 || wanted_down_) return;
   if (works) return became_ready();
   retry_ = reactor_.timer(ask_delay_ns_, [this] { ask(); });
   ask_delay_ns_ = std::min(ask_delay_ns_ * 2, kAskMax);
@@ -160,7 +161,19 @@ void Supervisor::died() {
   if (ready_since_ns_ != 0 && Reactor::now_ns() - ready_since_ns_ > kStable) restart_delay_ns_ = 0;
   ready_since_ns_ = 0;
   if (daemon_.on_down) daemon_.on_down();
+  if (std::exchange(wanted_down_, false)) {
+    host_.info((daemon_.name + ".restart").c_str(), daemon_.name + " has ended to be started with another configuration");
+    return begin();
+  }
   failed(daemon_.name + " (pid " + std::to_string(pid_) + ") has ended; its log is " + log_path());
+}
+
+void Supervisor::restart() {
+  if (pidfd_ < 0 || wanted_down_) return;  // the next start is on its way
+  wanted_down_ = true;
+  ready_ = false;
+  reactor_.timer_stop(retry_);
+  syscall(SYS_pidfd_send_signal, pidfd_, SIGTERM, nullptr, 0);
 }
 
 void Supervisor::failed(const std::string& why) {

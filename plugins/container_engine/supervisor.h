@@ -37,6 +37,8 @@ class Supervisor {
   void start();
   // Leaves the daemon running.
   void stop();
+  // Starts it anew, with what prepare says now: calls wait meanwhile, and no fault is raised.
+  void restart();
   // Its connection broke: usually because it has died, which is about to be seen. Until it answers again, calls wait.
   void lost();
 
@@ -71,6 +73,7 @@ class Supervisor {
   const Daemon daemon_;
   bool ready_ = false;
   bool stopped_ = false;
+  bool wanted_down_ = false;  // restart() has asked it to end
   int pid_ = 0;
   int pidfd_ = -1;
   int lock_ = -1;

@@ -3,6 +3,7 @@
 #pragma once
 #include <string>
 
+#include "plugins/container_engine/pull_source.h"
 #include "plugins/engine_http/facts.h"
 
 namespace lotse::engine_http {
@@ -31,7 +32,7 @@ class Dialect {
   virtual std::string exec_path(const std::string& id) const = 0;
   virtual Msg exec_body(const std::vector<std::string>& command, bool in, bool out, bool err, bool tty) const = 0;
 
-  virtual std::string pull_path(const std::string& image) const = 0;
+  virtual std::string pull_path(const PullSource& source) const = 0;
 };
 
 }  // namespace lotse::engine_http

@@ -41,6 +41,8 @@ class HttpEngine : public EngineCore {
   virtual void log_removed(const std::string& id) { (void)id; }
   virtual void logs_known(const std::set<std::string>& ids) { (void)ids; }  // of all containers that there are
   virtual Co<Done> reopen_log(ContainerFacts facts, int64_t deadline_ns) = 0;
+  // Lets a daemon of our own know how the registry is reached. What an external one cannot be told: the end of a sentence.
+  virtual Co<std::string> trust(PullSource source, int64_t deadline_ns) = 0;
   // Where dialect->update says that the engine cannot.
   virtual Co<Done> update(ContainerFacts facts, Resources resources, int64_t deadline_ns);
 

@@ -20,10 +20,14 @@ int32_t code_of(const std::string& why) {
   return LOTSE_UNAVAILABLE;
 }
 
+std::string image_path(const std::string& name) {
+  return "/images/" + percent_encode(name);
+}
+
 class PullStream : public sdk::Producer {
  public:
-  PullStream(HttpEngine& engine, std::string image, std::string auth)
-      : Producer(engine.executor()), engine_(engine), image_(std::move(image)), auth_(std::move(auth)) {}
+  PullStream(HttpEngine& engine, PullSource source, std::string auth)
+      : Producer(engine.executor()), engine_(engine), source_(std::move(source)), auth_(std::move(auth)) {}
 
  protected:
   void on_open() override {
@@ -41,26 +45,48 @@ class PullStream : public sdk::Producer {
 
   Co<Done> run() {
     auto self = shared();
+    std::string advice;
     try {
       co_await engine_.ready(Reactor::now_ns() + kReadyNs);
-      co_await pull();
+      advice = co_await engine_.trust(source_, Reactor::now_ns() + kReadyNs);
+      bool keep = false;  // the mirror's name, which somebody else has asked for
+      if (source_.is_mirror()) {
+        auto before = co_await engine_.try_call("GET", image_path(source_.name) + "/json", Reactor::now_ns() + kShortNs);
+        keep = before.ok();
+      }
       if (done_) co_return Done{};
-      std::string wanted = progress_.id().empty() ? image_ : progress_.id();
-      auto found =
-          co_await engine_.call("GET", "/images/" + percent_encode(wanted) + "/json", Reactor::now_ns() + kShortNs);
+      co_await pull();
+      if (!done_ && source_.is_mirror()) co_await give_name(keep);
+      if (done_) co_return Done{};
+      std::string wanted = progress_.id().empty() ? source_.image : progress_.id();
+      if (wanted.find('@') != std::string::npos && source_.is_mirror()) wanted = tag_of_digest(wanted);
+      auto found = co_await engine_.call("GET", image_path(wanted) + "/json", Reactor::now_ns() + kShortNs);
       if (done_) co_return Done{};
       done_ = true;
       end(Msg::map({{"id", image_answer(found.json(), "")["id"]}}));
       engine_.remove(this);
     } catch (...) {
       auto caught = sdk::caught("image_pull");
-      stop(caught.code, caught.sentence);
+      stop(caught.code, caught.sentence + advice);
     }
     co_return Done{};
   }
 
+  // An engine cannot be told that an image has a digest in another registry: a tag stands for it (see image_status).
+  Co<Done> give_name(bool keep_other) {
+    int64_t deadline = Reactor::now_ns() + kShortNs;
+    std::string own = source_.image.find('@') == std::string::npos ? source_.image : tag_of_digest(source_.image);
+    size_t colon = own.rfind(':');
+    std::string query = "/tag?repo=" + percent_encode(own.substr(0, colon)) + "&tag=" + percent_encode(own.substr(colon + 1));
+    co_await engine_.call("POST", image_path(source_.name) + query, deadline);
+    if (keep_other) co_return Done{};
+    auto gone = co_await engine_.try_call("DELETE", image_path(source_.name), deadline);
+    if (!gone.ok() && gone.code() != LOTSE_NOT_FOUND) gone.failure().raise();
+    co_return Done{};
+  }
+
   Co<Done> pull() {
-    HttpRequest request = engine_.api.request("POST", engine_.dialect->pull_path(image_));
+    HttpRequest request = engine_.api.request("POST", engine_.dialect->pull_path(source_));
     if (!auth_.empty()) request.headers.emplace_back("X-Registry-Auth", auth_);
     std::weak_ptr<PullStream> weak = shared();
     Callback<Verdict> whole([&](std::function<void(Verdict)> ended) {
@@ -116,7 +142,8 @@ class PullStream : public sdk::Producer {
   }
 
   HttpEngine& engine_;
-  const std::string image_, auth_;
+  const PullSource source_;
+  const std::string auth_;
   std::shared_ptr<HttpExchange> exchange_;
   std::function<void(Verdict)> ended_;
   PullProgress progress_;
@@ -172,9 +199,7 @@ std::string registry_auth(const Msg& auth) {
 }
 
 sdk::ProducerPtr open_pull(HttpEngine& engine, const Msg& request) {
-  std::string image = need_text(request, "image"), full = clean_image_name(image);
-  if (full.empty()) refuse("\"" + image + "\" is no name of an image");
-  return std::make_shared<PullStream>(engine, full, registry_auth(get_map(request, "auth")));
+  return std::make_shared<PullStream>(engine, pull_source(request), registry_auth(get_map(request, "auth")));
 }
 
 }  // namespace lotse::engine_http

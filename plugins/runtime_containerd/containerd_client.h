@@ -124,6 +124,7 @@ inline constexpr char kContentWrite[] = "/containerd.services.content.v1.Content
 inline constexpr char kContentAbort[] = "/containerd.services.content.v1.Content/Abort";
 inline constexpr char kImageList[] = "/containerd.services.images.v1.Images/List";
 inline constexpr char kImageCreate[] = "/containerd.services.images.v1.Images/Create";
+inline constexpr char kImageDelete[] = "/containerd.services.images.v1.Images/Delete";
 inline constexpr char kImageUpdate[] = "/containerd.services.images.v1.Images/Update";
 inline constexpr char kSnapshotPrepare[] = "/containerd.services.snapshots.v1.Snapshots/Prepare";
 inline constexpr char kSnapshotStat[] = "/containerd.services.snapshots.v1.Snapshots/Stat";

@@ -62,6 +62,18 @@ Co<Done> Engine::ready(int64_t deadline_ns) {
   return supervisor.ready(deadline_ns);
 }
 
+// containerd reads the file anew at each pull.
+std::string Engine::trust(const PullSource& source) {
+  std::string hosts = hosts_toml(source, settings.registries_dir() + "/" + source.registry + "/ca.crt");
+  if (!settings.managed) {
+    if (hosts.empty()) return {};
+    return "; containerd is external: 'ca_file' and 'insecure' of a registry belong into its own configuration";
+  }
+  keep_file(settings.registries_dir() + "/" + source.registry + "/ca.crt", source.ca);
+  keep_file(settings.registries_dir() + "/" + source.registry + "/hosts.toml", hosts);
+  return {};
+}
+
 Co<Done> Engine::install_cni(std::string directory, int64_t deadline_ns) {
   const std::string& target = settings.cni_conf_dir;
   if (directory.empty() || target.empty() || directory == target) co_return Done{};

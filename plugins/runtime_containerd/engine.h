@@ -3,6 +3,7 @@
 #include <string>
 
 #include "plugins/container_engine/engine_core.h"
+#include "plugins/container_engine/pull_source.h"
 #include "plugins/container_engine/supervisor.h"
 #include "plugins/runtime_containerd/containerd_client.h"
 #include "plugins/runtime_containerd/cri_request.h"
@@ -30,6 +31,9 @@ class Engine : public EngineCore {
   }
   // Copies the CNI list of `directory` to where containerd looks for it, and waits until it has loaded it.
   Co<Done> install_cni(std::string directory, int64_t deadline_ns);
+
+  // Lets the managed containerd know how the registry is reached. What an external one cannot be told: the end of a sentence.
+  std::string trust(const PullSource& source);
 
   const Settings settings;
   GrpcClient grpc;

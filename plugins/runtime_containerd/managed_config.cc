@@ -40,6 +40,7 @@ std::string managed_config_toml(const Settings& s, const HostAbilities& abilitie
   out += std::string("  restrict_oom_score_adj = ") + yes(!abilities.can_lower_oom_score) + "\n";
   out += "  stream_server_address = \"127.0.0.1\"\n  stream_server_port = \"0\"\n";
   out += "  enable_unprivileged_ports = true\n  enable_unprivileged_icmp = true\n";
+  out += "  [plugins.\"io.containerd.grpc.v1.cri\".registry]\n    config_path = " + quoted(s.registries_dir()) + "\n";
   out += "  [plugins.\"io.containerd.grpc.v1.cri\".cni]\n";
   out += "    bin_dir = " + quoted(s.cni_bin_dir) + "\n    conf_dir = " + quoted(s.cni_conf_dir) + "\n";
   out += "  [plugins.\"io.containerd.grpc.v1.cri\".containerd]\n    snapshotter = " + quoted(snapshotter) + "\n";
@@ -47,6 +48,18 @@ std::string managed_config_toml(const Settings& s, const HostAbilities& abilitie
   out += "      runtime_type = \"io.containerd.runc.v2\"\n";
   out += "      [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\n";
   out += std::string("        SystemdCgroup = ") + yes(s.systemd_cgroup) + "\n";
+  return out;
+}
+
+// Where it is insecure, plain HTTP is tried first: a server that wants TLS refuses that before any password is sent.
+std::string hosts_toml(const PullSource& source, const std::string& ca_file) {
+  if (source.ca.empty() && !source.insecure) return {};
+  std::string host = source.registry == "docker.io" ? "registry-1.docker.io" : source.registry;
+  std::string out = "# Written by lotse before each pull; changes are lost.\nserver = " + quoted("https://" + host) + "\n";
+  if (!source.ca.empty()) out += "ca = " + quoted(ca_file) + "\n";
+  if (source.insecure) {
+    out += "skip_verify = true\n[host." + quoted("http://" + host) + "]\n  capabilities = [\"pull\", \"resolve\"]\n";
+  }
   return out;
 }
 

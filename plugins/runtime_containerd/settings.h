@@ -20,6 +20,8 @@ struct Settings {
   std::string run_dir;   // its state, pid file, lock; FIFOs of exec
   Machine machine;
 
+  std::string registries_dir() const { return data_dir + "/registries"; }  // of the managed containerd
+
   static std::vector<lotse_key> keys();
   static Settings read(const sdk::Host& host, const sdk::Config& config);
 };

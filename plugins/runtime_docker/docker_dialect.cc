@@ -222,9 +222,9 @@ Msg DockerDialect::exec_body(const std::vector<std::string>& command, bool in, b
                    {"DetachKeys", kDetachKeys}});
 }
 
-std::string DockerDialect::pull_path(const std::string& image) const {
+std::string DockerDialect::pull_path(const PullSource& source) const {
   // Without a tag all of them would come; the name is complete, so it has one or a digest.
-  return "/images/create?fromImage=" + percent_encode(image);
+  return "/images/create?fromImage=" + percent_encode(source.name);
 }
 
 }  // namespace lotse::runtime_docker

@@ -21,7 +21,7 @@ class DockerDialect : public Dialect {
   std::optional<EngineEvent> event(const Json& line) const override;
   std::string exec_path(const std::string& id) const override;
   Msg exec_body(const std::vector<std::string>& command, bool in, bool out, bool err, bool tty) const override;
-  std::string pull_path(const std::string& image) const override;
+  std::string pull_path(const PullSource& source) const override;
 };
 
 }  // namespace lotse::runtime_docker

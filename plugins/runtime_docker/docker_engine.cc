@@ -68,12 +68,14 @@ Daemon DockerEngine::docker_daemon() {
   Daemon out{"dockerd", own_.engine.data_dir, own_.engine.run_dir, own_.engine.socket, {}, {}, {}, {}};
   out.prepare = [this]() -> Outcome<std::vector<std::string>> {
     std::string config = own_.engine.data_dir + "/dockerd.json";
-    if (!replace_file(config, dockerd_json(own_, probe_host(own_.engine.data_dir)))) {
+    if (!replace_file(config, dockerd_json(own_, probe_host(own_.engine.data_dir), insecure_registries(own_)))) {
       return Failure{LOTSE_UNAVAILABLE, "cannot write " + config + ": " + strerror(errno)};
     }
     // One that was killed leaves its file behind, and would take another process of that number for itself.
     unlink((own_.engine.run_dir + "/dockerd.own.pid").c_str());
-    return std::vector<std::string>{own_.dockerd, "--config-file", config};
+    // Docker looks for a registry's CA below /etc/docker only, which is the machine's: ours go among the CAs that it starts with.
+    std::string roots = "SSL_CERT_DIR=/etc/ssl/certs:" + own_.trust_dir();
+    return std::vector<std::string>{"/usr/bin/env", roots, own_.dockerd, "--config-file", config};
   };
   out.ask = [this](std::function<void(bool)> done) { ping(std::move(done)); };
   return out;
@@ -81,6 +83,20 @@ Daemon DockerEngine::docker_daemon() {
 
 Co<Done> DockerEngine::ready(int64_t deadline_ns) {
   return dockerd_.ready(deadline_ns);
+}
+
+// dockerd reads these files when it starts. Containers do not mind.
+Co<std::string> DockerEngine::trust(PullSource source, int64_t deadline_ns) {
+  if (!own_.managed) {
+    if (source.ca.empty() && !source.insecure) co_return std::string();
+    co_return std::string("; this dockerd is external: 'ca_file' and 'insecure' of a registry belong into its own configuration");
+  }
+  std::string file = own_.trust_dir() + "/" + source.registry;
+  bool other_ca = keep_file(file + ".crt", source.ca);
+  bool other_need = keep_file(file + ".insecure", source.insecure ? "yes\n" : "");
+  if (other_ca || other_need) dockerd_.restart();
+  co_await ready(deadline_ns);
+  co_return std::string();
 }
 
 Co<Msg> DockerEngine::about(int64_t deadline_ns) {

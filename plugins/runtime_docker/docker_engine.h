@@ -20,6 +20,7 @@ class DockerEngine : public HttpEngine {
   void log_ends(const std::string& id) override;
   void log_removed(const std::string& id) override { relays_.removed(id); }
   void logs_known(const std::set<std::string>& ids) override { relays_.keep_only(ids); }
+  Co<std::string> trust(PullSource source, int64_t deadline_ns) override;
   Co<Done> reopen_log(ContainerFacts facts, int64_t deadline_ns) override;
 
  private:

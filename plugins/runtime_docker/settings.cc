@@ -1,5 +1,8 @@
 #include "plugins/runtime_docker/settings.h"
 
+#include <algorithm>
+#include <filesystem>
+
 #include "plugins/container_engine/digest.h"
 #include "plugins/container_engine/json.h"
 #include "plugins/container_engine/process_file.h"
@@ -57,7 +60,7 @@ Settings Settings::read(const sdk::Host& host, const sdk::Config& config) {
 }
 
 // Nothing of the machine's network is touched, and containers live on while dockerd is away.
-std::string dockerd_json(const Settings& s, const HostAbilities& abilities) {
+std::string dockerd_json(const Settings& s, const HostAbilities& abilities, const std::vector<std::string>& insecure) {
   using sdk::Msg;
   std::string driver = !s.storage_driver.empty() ? s.storage_driver : abilities.overlayfs ? "overlay2" : "vfs";
   std::string cgroups = s.systemd_cgroup ? "systemd" : "cgroupfs";
@@ -75,9 +78,22 @@ std::string dockerd_json(const Settings& s, const HostAbilities& abilities) {
                              {"ip-masq", false},
                              {"userland-proxy", false},
                              {"live-restore", true},
+                             {"insecure-registries", Msg::strings(insecure)},
                              {"log-driver", "json-file"},
                              {"log-level", "warn"}})) +
          "\n";
+}
+
+std::vector<std::string> insecure_registries(const Settings& s) {
+  constexpr std::string_view kEnding = ".insecure";
+  std::vector<std::string> out;
+  std::error_code error;
+  for (auto& entry : std::filesystem::directory_iterator(s.trust_dir(), error)) {
+    std::string name = entry.path().filename();
+    if (name.ends_with(kEnding)) out.push_back(name.substr(0, name.size() - kEnding.size()));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 std::string containerd_toml(const Settings& s) {

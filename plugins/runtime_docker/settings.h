@@ -18,12 +18,17 @@ struct Settings {
   std::string containerd_socket;
   engine_http::EngineSettings engine;
 
+  std::string trust_dir() const { return engine.data_dir + "/registries"; }
+
   static std::vector<lotse_key> keys();
   static Settings read(const sdk::Host& host, const sdk::Config& config);
 };
 
 // The managed dockerd's daemon.json, and its containerd's configuration.
-std::string dockerd_json(const Settings& settings, const HostAbilities& abilities);
+std::string dockerd_json(const Settings& settings, const HostAbilities& abilities,
+                         const std::vector<std::string>& insecure_registries = {});
+// What we have told it to trust: a file REGISTRY.crt or REGISTRY.insecure each.
+std::vector<std::string> insecure_registries(const Settings& settings);
 std::string containerd_toml(const Settings& settings);
 
 }  // namespace lotse::runtime_docker

@@ -218,8 +218,11 @@ Msg PodmanDialect::exec_body(const std::vector<std::string>& command, bool in, b
   return body;
 }
 
-std::string PodmanDialect::pull_path(const std::string& image) const {
-  return "/images/pull?reference=" + percent_encode(image);
+std::string PodmanDialect::pull_path(const PullSource& source) const {
+  // On loopback plain HTTP will do, as with Docker and containerd.
+  bool loopback = source.registry.starts_with("127.") || source.registry.substr(0, source.registry.find(':')) == "localhost";
+  bool unverified = source.insecure || (loopback && source.ca.empty());
+  return "/images/pull?reference=" + percent_encode(source.name) + (unverified ? "&tlsVerify=false" : "");
 }
 
 }  // namespace lotse::runtime_podman

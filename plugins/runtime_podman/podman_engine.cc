@@ -1,6 +1,7 @@
 #include "plugins/runtime_podman/podman_engine.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "plugins/container_engine/process_file.h"
@@ -36,6 +37,7 @@ Daemon PodmanEngine::service() {
     if (!replace_file(config, containers_conf(own_, abilities))) {
       return Failure{LOTSE_UNAVAILABLE, "cannot write " + config + ": " + strerror(errno)};
     }
+    mkdir(own_.home().c_str(), 0700);
     return service_command(own_, abilities);
   };
   out.ask = [this](std::function<void(bool)> done) { ping(std::move(done)); };
@@ -44,6 +46,16 @@ Daemon PodmanEngine::service() {
 
 Co<Done> PodmanEngine::ready(int64_t deadline_ns) {
   return service_.ready(deadline_ns);
+}
+
+// Podman looks for it at each pull; `insecure` goes with the request.
+Co<std::string> PodmanEngine::trust(PullSource source, int64_t) {
+  if (own_.managed) {
+    keep_file(own_.home() + "/.config/containers/certs.d/" + source.registry + "/ca.crt", source.ca);
+    co_return std::string();
+  }
+  if (source.ca.empty()) co_return std::string();
+  co_return std::string("; this Podman is external: 'ca_file' of a registry belongs into its own configuration");
 }
 
 Co<Msg> PodmanEngine::about(int64_t deadline_ns) {

@@ -18,6 +18,7 @@ class PodmanEngine : public HttpEngine {
   Co<Done> after_start(std::string id, int64_t deadline_ns) override;
   void log_begins(const ContainerFacts& facts) override { oom_.begin(facts.id, facts.pid); }
   void log_removed(const std::string& id) override { oom_.end(id); }
+  Co<std::string> trust(PullSource source, int64_t deadline_ns) override;
   Co<Done> reopen_log(ContainerFacts facts, int64_t deadline_ns) override;
 
  private:

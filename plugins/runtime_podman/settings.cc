@@ -43,7 +43,14 @@ Settings Settings::read(const sdk::Host& host, const sdk::Config& config) {
   e.prefix = kApiPrefix;
   e.data_dir = host.data_dir();
   e.run_dir = host.run_dir();
-  e.socket = s.managed ? short_socket_path(e.run_dir, "podman.sock") : config.text("socket");
+  // Podman takes no longer one than 50 characters; the socket lies beside it.
+  constexpr size_t kRunRootMax = 50;
+  if (s.managed) {
+    s.run_root = short_socket_path(e.run_dir, "state", kRunRootMax);
+    e.socket = short_socket_path(s.run_root.substr(0, s.run_root.rfind('/')), "podman.sock");
+  } else {
+    e.socket = config.text("socket");
+  }
   if (e.socket.empty()) throw sdk::Failure(LOTSE_INVALID, "mode = \"external\" needs socket");
   e.pause_image = text("pause_image", "lotse.local/pause:1");
   e.cni_bin_dir = text("cni_bin_dir", "");
@@ -73,11 +80,12 @@ std::vector<std::string> service_command(const Settings& s, const HostAbilities&
   std::string driver = !s.storage_driver.empty() ? s.storage_driver : abilities.overlayfs ? "overlay" : "vfs";
   return {"/usr/bin/env",
           "CONTAINERS_CONF=" + s.engine.data_dir + "/containers.conf",
+          "HOME=" + s.home(),
           s.podman,
           "--root",
           s.engine.data_dir + "/root",
           "--runroot",
-          s.engine.run_dir + "/state",
+          s.run_root,
           "--tmpdir",
           s.engine.run_dir + "/tmp",
           "--storage-driver",

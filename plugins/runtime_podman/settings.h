@@ -16,7 +16,10 @@ struct Settings {
   std::string storage_driver;  // "": overlay where it works, else vfs
   std::string oci_runtime;
   bool systemd_cgroup = false;
+  std::string run_root;  // of the managed one
   engine_http::EngineSettings engine;
+
+  std::string home() const { return engine.data_dir + "/home"; }  // of the managed one: certificates of registries
 
   static std::vector<lotse_key> keys();
   static Settings read(const sdk::Host& host, const sdk::Config& config);

@@ -6,6 +6,7 @@ and every connection it makes is in there. Nothing sleeps for a fixed time: wait
 the test: no process, mount, cgroup, interface or rule of the cluster may be left.
 """
 import ctypes
+import glob
 import json
 import os
 import shutil
@@ -157,6 +158,7 @@ def read(path):
 
 class Cluster:
     def __init__(self, build, config=""):
+        """config: lotse.toml's text, or a function of the cluster that gives it once there is a network."""
         self.build = os.path.realpath(build)
         self.dir = tempfile.mkdtemp(prefix="lotse-e2e-")
         self.data = self.dir + "/data"
@@ -166,6 +168,7 @@ class Cluster:
         self.daemon = None
         self.network = None
         self.left = []
+        self.beside = []  # processes that a story has started beside the cluster: they end with it
         self.config = config
         self.kubectls = self.find_kubectls()
         self.kubectl = self.kubectls[0]
@@ -185,6 +188,8 @@ class Cluster:
     def start(self):
         begin = time.monotonic()
         self.network = Network()
+        if callable(self.config):
+            self.config = self.config(self)
         self.start_daemon()
         self.wait_ready()
         archive = self.dir + "/demo.tar"
@@ -249,6 +254,9 @@ class Cluster:
             shutil.rmtree(self.dir, ignore_errors=True)
             return
         begin = time.monotonic()
+        for process in self.beside:
+            process.terminate()
+            process.wait(10)
         try:
             if os.path.exists(self.data + "/cgroup-root"):
                 self.take_down()
@@ -271,7 +279,7 @@ class Cluster:
         if reset.returncode != 0:
             self.left.append("node reset failed: " + reset.stdout + reset.stderr)
         self.end_daemon()
-        self.end_containerd()
+        self.end_runtime()
         saved = run("iptables-nft-save").stdout + run("iptables-legacy-save").stdout
         rules = [line for line in saved.splitlines() if line.startswith("-A") or (line.startswith(":") and line.split()[1] == "-")]
         if rules:
@@ -294,18 +302,25 @@ class Cluster:
             self.daemon.kill()
             self.daemon.wait()
 
-    def end_containerd(self):
-        file = self.data + "/run/runtime/containerd/containerd.pid"
-        if not os.path.exists(file):
-            return
+    def end_runtime(self):
+        for name in ("dockerd", "podman", "containerd"):  # dockerd before its containerd
+            for file in glob.glob(self.data + "/run/runtime/*/%s.pid" % name):
+                self.end_by_file(name, file)
+        # dockerd and Podman leave their roots mounted, so that containers can live on.
+        for mount in sorted(self.mounts(), reverse=True):
+            if mount.endswith(("/docker/root", "/podman/root/overlay")):
+                run("umount", "-l", mount, check=False)
+
+    def end_by_file(self, name, file):
         facts = dict(line.split("=", 1) for line in read(file).splitlines() if "=" in line)
         try:
             if read("/proc/%s/stat" % facts["pid"]).rsplit(") ", 1)[1].split()[19] == facts["start"]:
                 os.kill(int(facts["pid"]), signal.SIGTERM)
-                wait_until("containerd ends", lambda: int(facts["pid"]) not in self.in_network(), 10)
+                wait_until(name + " ends", lambda: int(facts["pid"]) not in self.in_network(), 10)
         except OSError:
             pass
-        shutil.rmtree(os.path.dirname(facts["socket"]), ignore_errors=True)
+        if facts["socket"].startswith("/run/lotse-"):
+            shutil.rmtree(os.path.dirname(facts["socket"]), ignore_errors=True)
 
     def sweep(self):
         """Notes what is left and removes it, so that one failure does not make others."""

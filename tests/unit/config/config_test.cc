@@ -258,3 +258,29 @@ TEST_CASE("what is mistyped finds its neighbour, and nothing else does") {
   CHECK(suggestion("time_out", known) == "; did you mean 'timeout'?");
   CHECK(suggestion("elephant", known) == "");
 }
+
+TEST_CASE("registries: one section each, by the name of the registry") {
+  Complaints complaints("lotse.toml");
+  Config config = parse_config(
+      "[registries.\"docker.io\"]\nmirrors = [\"m.example:5000\"]\n"
+      "[registries.\"m.example:5000\"]\ninsecure = true\nusername = \"me\"\npassword = \"sesame\"\n",
+      "lotse.toml", &complaints);
+  CHECK(complaints.text() == "");
+  REQUIRE(config.registries.size() == 2);
+  CHECK(config.registries[0].host == "docker.io");
+  CHECK(config.registries[0].mirrors == std::vector<std::string>{"m.example:5000"});
+  CHECK(config.registries[1].insecure);
+  CHECK(config.registries[1].password == "sesame");
+}
+
+TEST_CASE("registries: what is wrong is said, and no password with it") {
+  CHECK(complaints_of("[registries]\nmirrors = []\n") ==
+        "lotse.toml:2:1: 'mirrors' in [registries] must be a section [registries.\"<host>\"], not an array");
+  CHECK(complaints_of("[registries.\"https://a.b\"]\n").find("is no registry such as") != std::string::npos);
+  CHECK(complaints_of("[registries.\"a.b\"]\nmirror = []\n").find("did you mean 'mirrors'?") != std::string::npos);
+  CHECK(complaints_of("[registries.\"a.b\"]\nmirrors = [\"a.b\"]\n").find("names the registry itself") != std::string::npos);
+  std::string said = complaints_of("[registries.\"a.b\"]\npassword = \"sesame\"\npassword_file = \"/x\"\n");
+  CHECK(said.find("one of them is enough") != std::string::npos);
+  CHECK(said.find("'username' in [registries.\"a.b\"] is missing") != std::string::npos);
+  CHECK(said.find("sesame") == std::string::npos);
+}

@@ -104,8 +104,11 @@ typedef struct lotse_runtime {
    * item {kind "resync"} says that some were lost: list again. Never polls. Ends with LOTSE_UNAVAILABLE when the runtime is gone. */
   lotse_message_stream_fn events;
 
-  /* {image, [auth] {[username], [password], [identity_token], [registry_token], [server]}, [pod] {namespace, name}} -> items
-   * {done int, total int} in bytes; ends with {"id": str} */
+  /* {image, [auth] {[username], [password], [identity_token], [registry_token], [server]}, [pod] {namespace, name},
+   *  [from] {[server] str, [ca] str, [insecure] bool}} -> items {done int, total int} in bytes; ends with {"id": str}.
+   * `from` says how the registry is reached: `server` (host[:port][/path]) is asked for the same repository instead of the
+   * registry in the image's name, and the image still gets that name; its certificate is checked with `ca` (PEM); `insecure`
+   * allows plain HTTP, or a certificate that nobody checks. `auth` is for the registry that is asked. */
   lotse_message_stream_fn image_pull;
   /* {path} -> {images: [str]}: an OCI layout or docker archive in a tar file */
   lotse_message_fn image_import;
