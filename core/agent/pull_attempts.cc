@@ -46,8 +46,10 @@ PullAttempt attempt_at(const std::string& server, bool mirror, const Registry* r
   if (r->insecure) out.from.set("insecure", true);
   if (r->ca_file.empty()) return out;
   auto ca = read_file(r->ca_file, kCaMax);
-  if (ca.ok()) out.from.set("ca", *ca);
-  else out.problem = ca.status();
+  if (ca.ok())
+    out.from.set("ca", *ca);
+  else
+    out.problem = ca.status();
   return out;
 }
 

@@ -26,7 +26,8 @@ PullSource pull_source(const Msg& request) {
   const Msg& from = get_map(request, "from");
   if (std::string server = get_text(from, "server"); !server.empty()) {
     out.name = server + out.image.substr(out.image.find('/'));
-    if (full_image_name(out.name) != out.name || out.name.find("//") != std::string::npos) refuse("\"" + server + "\" is no name of a registry");
+    if (full_image_name(out.name) != out.name || out.name.find("//") != std::string::npos)
+      refuse("\"" + server + "\" is no name of a registry");
   }
   out.registry = out.name.substr(0, out.name.find('/'));
   // It becomes the name of a file.

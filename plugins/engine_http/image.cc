@@ -10,7 +10,8 @@ constexpr int64_t kInfoWaitNs = 2'000'000'000;
 Co<Outcome<Msg>> find(HttpEngine& engine, std::string image, int64_t deadline) {
   auto answer = co_await engine.try_call("GET", "/images/" + percent_encode(image) + "/json", deadline);
   if (!answer.ok() && answer.code() == LOTSE_NOT_FOUND && !tag_of_digest(image).empty()) {  // it came from a mirror
-    answer = co_await engine.try_call("GET", "/images/" + percent_encode(tag_of_digest(full_image_name(image))) + "/json", deadline);
+    answer = co_await engine.try_call(
+        "GET", "/images/" + percent_encode(tag_of_digest(full_image_name(image))) + "/json", deadline);
   }
   if (!answer.ok()) co_return answer.failure();
   co_return image_answer(answer->json(), engine.settings.pause_image);

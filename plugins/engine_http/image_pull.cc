@@ -51,7 +51,8 @@ class PullStream : public sdk::Producer {
       advice = co_await engine_.trust(source_, Reactor::now_ns() + kReadyNs);
       bool keep = false;  // the mirror's name, which somebody else has asked for
       if (source_.is_mirror()) {
-        auto before = co_await engine_.try_call("GET", image_path(source_.name) + "/json", Reactor::now_ns() + kShortNs);
+        auto before =
+            co_await engine_.try_call("GET", image_path(source_.name) + "/json", Reactor::now_ns() + kShortNs);
         keep = before.ok();
       }
       if (done_) co_return Done{};
@@ -77,7 +78,8 @@ class PullStream : public sdk::Producer {
     int64_t deadline = Reactor::now_ns() + kShortNs;
     std::string own = source_.image.find('@') == std::string::npos ? source_.image : tag_of_digest(source_.image);
     size_t colon = own.rfind(':');
-    std::string query = "/tag?repo=" + percent_encode(own.substr(0, colon)) + "&tag=" + percent_encode(own.substr(colon + 1));
+    std::string query =
+        "/tag?repo=" + percent_encode(own.substr(0, colon)) + "&tag=" + percent_encode(own.substr(colon + 1));
     co_await engine_.call("POST", image_path(source_.name) + query, deadline);
     if (keep_other) co_return Done{};
     auto gone = co_await engine_.try_call("DELETE", image_path(source_.name), deadline);

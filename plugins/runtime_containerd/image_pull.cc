@@ -1,5 +1,5 @@
-// image_pull: CRI's PullImage, which tells nothing of its progress. From a mirror the image is pulled under its name there, and then
-// gets its own.
+// image_pull: CRI's PullImage, which tells nothing of its progress. From a mirror the image is pulled under its name
+// there, and then gets its own.
 #include "lotse/runtime_containerd/containerd.pb.h"
 #include "plugins/runtime_containerd/cri_answer.h"
 #include "plugins/runtime_containerd/runtime.h"
@@ -119,7 +119,9 @@ class PullStream : public sdk::Producer {
     Callback<Verdict> whole([&](std::function<void(Verdict)> ended) {
       ended_ = std::move(ended);
       GrpcHandler handler;
-      handler.on_message = [answer](std::string_view m) { answer->ParseFromArray(m.data(), static_cast<int>(m.size())); };
+      handler.on_message = [answer](std::string_view m) {
+        answer->ParseFromArray(m.data(), static_cast<int>(m.size()));
+      };
       handler.on_end = [weak](const GrpcStatus& status) {
         auto self = weak.lock();
         if (!self) return;

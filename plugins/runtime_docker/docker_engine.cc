@@ -73,7 +73,8 @@ Daemon DockerEngine::docker_daemon() {
     }
     // One that was killed leaves its file behind, and would take another process of that number for itself.
     unlink((own_.engine.run_dir + "/dockerd.own.pid").c_str());
-    // Docker looks for a registry's CA below /etc/docker only, which is the machine's: ours go among the CAs that it starts with.
+    // Docker looks for a registry's CA below /etc/docker only, which is the machine's: ours go among the CAs that it
+    // starts with.
     std::string roots = "SSL_CERT_DIR=/etc/ssl/certs:" + own_.trust_dir();
     return std::vector<std::string>{"/usr/bin/env", roots, own_.dockerd, "--config-file", config};
   };
@@ -89,7 +90,8 @@ Co<Done> DockerEngine::ready(int64_t deadline_ns) {
 Co<std::string> DockerEngine::trust(PullSource source, int64_t deadline_ns) {
   if (!own_.managed) {
     if (source.ca.empty() && !source.insecure) co_return std::string();
-    co_return std::string("; this dockerd is external: 'ca_file' and 'insecure' of a registry belong into its own configuration");
+    co_return std::string(
+        "; this dockerd is external: 'ca_file' and 'insecure' of a registry belong into its own configuration");
   }
   std::string file = own_.trust_dir() + "/" + source.registry;
   bool other_ca = keep_file(file + ".crt", source.ca);

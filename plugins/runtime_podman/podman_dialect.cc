@@ -220,7 +220,8 @@ Msg PodmanDialect::exec_body(const std::vector<std::string>& command, bool in, b
 
 std::string PodmanDialect::pull_path(const PullSource& source) const {
   // On loopback plain HTTP will do, as with Docker and containerd.
-  bool loopback = source.registry.starts_with("127.") || source.registry.substr(0, source.registry.find(':')) == "localhost";
+  bool loopback =
+      source.registry.starts_with("127.") || source.registry.substr(0, source.registry.find(':')) == "localhost";
   bool unverified = source.insecure || (loopback && source.ca.empty());
   return "/images/pull?reference=" + percent_encode(source.name) + (unverified ? "&tlsVerify=false" : "");
 }

@@ -67,7 +67,8 @@ std::string containers_conf(const Settings& s, const HostAbilities& abilities) {
   auto quoted = [](const std::string& text) { return json_text(sdk::Msg(text)); };  // a JSON string is a TOML string
   std::string out = "# Written by lotse at each start of Podman; changes are lost.\n[engine]\n";
   out += "cgroup_manager = " + quoted(s.systemd_cgroup ? "systemd" : "cgroupfs") + "\n";
-  // An exec's conmon stays on for so many seconds after its end, five minutes by default, so that its exit code is found.
+  // An exec's conmon stays on for so many seconds after its end, five minutes by default, so that its exit code is
+  // found.
   out += "exit_command_delay = 5\n";
   out += "events_logger = \"file\"\nruntime = " + quoted(s.oci_runtime) + "\n";
   out += "[network]\nnetwork_config_dir = " + quoted(s.engine.data_dir + "/net") + "\n";

@@ -12,7 +12,9 @@ using namespace lotse::agent;
 
 namespace {
 
-MsgValue login(const std::string& user) { return MsgValue::map({{"username", user}, {"password", "p"}}); }
+MsgValue login(const std::string& user) {
+  return MsgValue::map({{"username", user}, {"password", "p"}});
+}
 
 std::vector<std::string> told(const std::vector<PullAttempt>& attempts) {
   std::vector<std::string> out;
@@ -49,7 +51,8 @@ TEST_CASE("mirrors come first, each as its own section says, and never see the c
   Registry own{"docker.io", {"m.example:5000", "n.example/proxy"}, "", "hub", "p", "", false};
   Registry mirror{"m.example:5000", {}, "", "mirror", "p", "", true};
   auto attempts = pull_attempts("nginx", {login("pod")}, {own, mirror});
-  CHECK(told(attempts) == Texts{"m.example:5000 mirror insecure mirror", "n.example/proxy mirror", "docker.io pod", "docker.io hub"});
+  CHECK(told(attempts) ==
+        Texts{"m.example:5000 mirror insecure mirror", "n.example/proxy mirror", "docker.io pod", "docker.io hub"});
   CHECK(attempts[1].from["server"].as_text() == "n.example/proxy");
   CHECK(attempts[1].auth.is_nil());
 }

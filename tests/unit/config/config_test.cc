@@ -217,13 +217,15 @@ TEST_CASE("the sample is a valid file that says what the default is") {
 }
 
 TEST_CASE("a file to start from has every key and no value in force") {
-  std::string file = sample_config({{"plugins.runtime.containerd", "Containers by containerd.", containerd_keys()}}, true);
+  std::string file =
+      sample_config({{"plugins.runtime.containerd", "Containers by containerd.", containerd_keys()}}, true);
   Complaints complaints;
   parse_config(file, "lotse.toml", &complaints);
   CHECK(complaints.text() == "");
   CHECK(file.find("\n[network]\n") != std::string::npos);
   CHECK(file.find("\n#backend = \"auto\"\n") != std::string::npos);
-  for (size_t at = 0; at < file.size(); at = file.find('\n', at) + 1) CHECK((file[at] == '#' || file[at] == '[' || file[at] == '\n'));
+  for (size_t at = 0; at < file.size(); at = file.find('\n', at) + 1)
+    CHECK((file[at] == '#' || file[at] == '[' || file[at] == '\n'));
 }
 
 TEST_CASE("durations, sizes, networks and addresses") {
@@ -278,7 +280,8 @@ TEST_CASE("registries: what is wrong is said, and no password with it") {
         "lotse.toml:2:1: 'mirrors' in [registries] must be a section [registries.\"<host>\"], not an array");
   CHECK(complaints_of("[registries.\"https://a.b\"]\n").find("is no registry such as") != std::string::npos);
   CHECK(complaints_of("[registries.\"a.b\"]\nmirror = []\n").find("did you mean 'mirrors'?") != std::string::npos);
-  CHECK(complaints_of("[registries.\"a.b\"]\nmirrors = [\"a.b\"]\n").find("names the registry itself") != std::string::npos);
+  CHECK(complaints_of("[registries.\"a.b\"]\nmirrors = [\"a.b\"]\n").find("names the registry itself") !=
+        std::string::npos);
   std::string said = complaints_of("[registries.\"a.b\"]\npassword = \"sesame\"\npassword_file = \"/x\"\n");
   CHECK(said.find("one of them is enough") != std::string::npos);
   CHECK(said.find("'username' in [registries.\"a.b\"] is missing") != std::string::npos);
