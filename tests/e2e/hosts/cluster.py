@@ -48,11 +48,11 @@ class Cluster:
     def new_token(self):
         return self.master.lotse("token", "create").stdout
 
-    def start_worker(self, host, token=None):
+    def start_worker(self, host, token=None, config=""):
         join = os.path.join(host.dir, "join")
         with open(os.open(join, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
             f.write(token or self.new_token())
-        host.start(["worker"], "[bus]\njoin_file = \"%s\"\n" % join)
+        host.start(["worker"], "[bus]\njoin_file = \"%s\"\n%s" % (join, config))
 
     def import_image(self, host):
         wait_until("%s takes the image" % host.name, lambda: host.lotse("image", "import", self.image, check=False, timeout=120).returncode == 0, 60, 0.5)

@@ -113,19 +113,24 @@ class Host:
                 self.process.wait(15)
             except subprocess.TimeoutExpired:
                 self.kill()
-        for file in glob.glob(self.dir + "/data/run/runtime/containerd/containerd.pid"):
-            facts = dict(line.split("=", 1) for line in open(file).read().splitlines() if "=" in line)
-            pid = int(facts.get("pid", 0))
-            if pid and started(pid) == facts.get("start"):
-                os.kill(pid, signal.SIGTERM)
-                try:
-                    wait_until("containerd ends", lambda: started(pid) != facts["start"], 10)
-                except AssertionError:
-                    os.kill(pid, signal.SIGKILL)
-            if facts.get("socket", "").startswith("/run/lotse-"):
-                shutil.rmtree(os.path.dirname(facts["socket"]), ignore_errors=True)
+        for name in ("dockerd", "podman", "containerd"):  # dockerd before its containerd
+            for file in glob.glob(self.dir + "/data/run/runtime/*/%s.pid" % name):
+                self.end_runtime(name, file)
         for group in glob.glob(self.dir + "/data/cgroup-root"):
             self.end_group(open(group).read().strip())
+
+    @staticmethod
+    def end_runtime(name, file):
+        facts = dict(line.split("=", 1) for line in open(file).read().splitlines() if "=" in line)
+        pid = int(facts.get("pid", 0))
+        if pid and started(pid) == facts.get("start"):
+            os.kill(pid, signal.SIGTERM)
+            try:
+                wait_until(name + " ends", lambda: started(pid) != facts["start"], 10)
+            except AssertionError:
+                os.kill(pid, signal.SIGKILL)
+        if facts.get("socket", "").startswith("/run/lotse-"):
+            shutil.rmtree(os.path.dirname(facts["socket"]), ignore_errors=True)
 
     def end_group(self, group):
         for top in ["/sys/fs/cgroup/" + group] + glob.glob("/sys/fs/cgroup/*/" + group):
@@ -186,7 +191,7 @@ class Lab:
                 words = open(file).read()
             except OSError:
                 continue
-            if "containerd-shim" in words and self.dir + "/" in words:
+            if ("containerd-shim" in words or "conmon" in words) and self.dir + "/" in words:
                 self.end(int(file.split("/")[2]))
 
     @staticmethod
