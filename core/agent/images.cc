@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/agent/image_credentials.h"
+#include "core/agent/image_use.h"
 #include "core/agent/pull_attempts.h"
 #include "core/base/log.h"
 
@@ -203,20 +204,13 @@ struct Images::State : std::enable_shared_from_this<State> {
 
   // Oldest use first; never what is pinned, in use, or was seen first less than age_min ago.
   void choose(const MsgValue& images, const MsgValue& containers, int64_t to_free, std::function<void(int)> done) {
-    std::set<std::string> busy;
-    for (const auto& c : containers["items"].items()) busy.insert(std::string(c["image_id"].as_text()));
     auto now = loop.clock().steady();
     std::vector<std::tuple<SteadyTime, std::string, int64_t>> order;
-    for (const auto& image : images["items"].items()) {
-      std::string id(image["id"].as_text());
-      auto [it, fresh] = used.try_emplace(id, now);
-      bool ours = false;
-      for (const auto& name : image["names"].items()) ours = ours || name.as_text() == config.pause_image;
-      for (const auto& digest : image["digests"].items()) ours = ours || busy.contains(std::string(digest.as_text()));
-      if (busy.contains(id)) it->second = now;
-      if (ours || fresh || busy.contains(id) || image["pinned"].as_bool() || now - it->second < config.images.age_min)
-        continue;
-      order.emplace_back(it->second, id, image["bytes"].as_int());
+    for (const auto& image : image_uses(images, containers, config.pause_image)) {
+      auto [it, fresh] = used.try_emplace(image.id, now);
+      if (!image.containers.empty()) it->second = now;
+      if (fresh || !image.removable() || now - it->second < config.images.age_min) continue;
+      order.emplace_back(it->second, image.id, image.bytes);
     }
     std::sort(order.begin(), order.end());
     auto victims = std::make_shared<std::vector<std::pair<std::string, int64_t>>>();

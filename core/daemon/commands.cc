@@ -133,6 +133,54 @@ Status remove_master(const Base& base, Master& master, const std::string& name, 
   return {};
 }
 
+json::Value image_json(const agent::ImageUse& image) {
+  json::Value names = json::Value::array(), digests = json::Value::array(), containers = json::Value::array();
+  for (const auto& text : image.names) names.push(text);
+  for (const auto& text : image.digests) digests.push(text);
+  for (const auto& text : image.containers) containers.push(text);
+  return json::Value::object({{"id", image.id}, {"names", names}, {"digests", digests}, {"bytes", image.bytes}, {"pinned", image.pinned}, {"containers", containers}});
+}
+
+Status image_list(Worker& worker, bool as_json, ControlReply& reply) {
+  LOTSE_TRY(auto images, worker.images());
+  if (!as_json) return reply.out(agent::image_table(std::move(images))), Status();
+  json::Value items = json::Value::array();
+  for (const auto& image : images) items.push(image_json(image));
+  reply.out(json::write_pretty(json::Value::object({{"items", items}})) + "\n");
+  return {};
+}
+
+Status image_remove(Worker& worker, const std::string& wanted, ControlReply& reply) {
+  LOTSE_TRY(auto images, worker.images());
+  LOTSE_TRY(auto image, agent::find_image(images, wanted));
+  LOTSE_CHECK_OK(agent::may_remove(image));
+  LOTSE_CHECK_OK(worker.remove_image(image.id));
+  reply.out("removed " + image.name() + "\n");
+  return {};
+}
+
+// One that cannot be removed does not keep the others.
+Status image_prune(Worker& worker, bool as_json, ControlReply& reply) {
+  LOTSE_TRY(auto images, worker.images());
+  json::Value removed = json::Value::array();
+  int64_t bytes = 0, count = 0;
+  Status failed;
+  for (const auto& image : images) {
+    if (!image.removable()) continue;
+    if (Status status = worker.remove_image(image.id); !status.ok()) {
+      failed = Status(status.reason, image.name() + ": " + status.message);
+      continue;
+    }
+    if (!as_json) reply.out("removed " + image.name() + ", " + agent::size_text(image.bytes) + "\n");
+    removed.push(image_json(image));
+    bytes += image.bytes;
+    ++count;
+  }
+  if (as_json) reply.out(json::write_pretty(json::Value::object({{"removed", removed}, {"bytes", bytes}})) + "\n");
+  else reply.out(count == 0 ? "nothing to remove: every image is in use or pinned\n" : "removed " + std::to_string(count) + " image(s), " + agent::size_text(bytes) + "\n");
+  return failed;
+}
+
 }  // namespace
 
 void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* worker, Reload& reload) {
@@ -169,6 +217,15 @@ void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* wor
     if (!worker) return Status(Reason::kBadRequest, "this daemon is a master only: it runs no pods");
     return worker->reset([&](const std::string& line) { reply.out(line + "\n"); });
   });
+  auto with_images = [&socket, worker](const char* name, std::function<Status(Worker&, const MsgValue&, ControlReply&)> act) {
+    socket.handle(name, [worker, act = std::move(act)](const MsgValue& request, ControlReply& reply) -> Status {
+      if (!worker) return Status(Reason::kBadRequest, "this daemon is a master only: images are kept by workers");
+      return act(*worker, request, reply);
+    });
+  };
+  with_images("image.list", [](Worker& w, const MsgValue& request, ControlReply& reply) { return image_list(w, request["output"].as_text() == "json", reply); });
+  with_images("image.remove", [](Worker& w, const MsgValue& request, ControlReply& reply) { return image_remove(w, std::string(request["image"].as_text()), reply); });
+  with_images("image.prune", [](Worker& w, const MsgValue& request, ControlReply& reply) { return image_prune(w, request["output"].as_text() == "json", reply); });
   socket.handle("image.import", [worker](const MsgValue& request, ControlReply& reply) -> Status {
     if (!worker) return Status(Reason::kBadRequest, "this daemon is a master only: images are kept by workers");
     LOTSE_TRY(auto names, worker->import_image(std::string(request["path"].as_text())));

@@ -21,6 +21,8 @@ namespace lotse::daemon {
 namespace {
 
 constexpr Duration kStopMax = std::chrono::seconds(10);
+constexpr Duration kAskMax = std::chrono::seconds(30);
+constexpr const char* kPauseImage = "lotse.local/pause:1";
 constexpr Duration kImportMax = std::chrono::minutes(10);
 constexpr const char* kSystemDir = "/var/lib/lotse";
 
@@ -107,6 +109,19 @@ class RunningWorker : public Worker {
     LOTSE_TRY(MsgValue answer, runtime_plugin().call_and_wait(&lotse_runtime::image_import, MsgValue::map({{"path", file}}), options));
     return answer["images"].as_strings();
   }
+  Result<std::vector<agent::ImageUse>> images() override {
+    plugin::CallOptions options;
+    options.timeout = kAskMax;
+    // Containers after images: one that is made meanwhile counts.
+    LOTSE_TRY(MsgValue images, runtime_plugin().call_and_wait(&lotse_runtime::image_list, MsgValue::map(), options));
+    LOTSE_TRY(MsgValue containers, runtime_plugin().call_and_wait(&lotse_runtime::container_list, MsgValue::map(), options));
+    return agent::image_uses(images, containers, kPauseImage);
+  }
+  Status remove_image(const std::string& id) override {
+    plugin::CallOptions options;
+    options.timeout = kAskMax;
+    return runtime_plugin().call_and_wait(&lotse_runtime::image_remove, MsgValue::map({{"image", id}}), options).status();
+  }
   Status reset(const std::function<void(const std::string&)>& say) override {
     wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { wiring_->stop(done); });
     wait_for(base_.loop, kStopMax, [&](std::function<void()> done) { stop_agents(0, done); });
@@ -186,7 +201,7 @@ class RunningWorker : public Worker {
     const bool system_wide = base_.dir() == kSystemDir;
     c.pod_log_dir = system_wide ? "/var/log/pods" : base_.dir() + "/log/pods";
     c.container_log_dir = system_wide ? "/var/log/containers" : base_.dir() + "/log/containers";
-    c.pause_image = "lotse.local/pause:1";
+    c.pause_image = kPauseImage;
     c.checkpoint_key = keys_.secret_z85;
     c.cluster_dns = cluster_.dns_addresses();
     c.cluster_domain = cluster_.domain;

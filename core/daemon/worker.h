@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/agent/image_use.h"
 #include "core/daemon/base.h"
 
 namespace lotse::daemon {
@@ -21,6 +22,9 @@ class Worker {
   virtual std::string runtime() const = 0;  // "containerd 1.6.20"
   // [worker] Imports an image archive; the names that it holds.
   virtual Result<std::vector<std::string>> import_image(const std::string& file) = 0;
+  // [worker] The images that the runtime has, and what they are there for.
+  virtual Result<std::vector<agent::ImageUse>> images() = 0;
+  virtual Status remove_image(const std::string& id) = 0;
   // [worker] Ends all pods of this node and takes the pod network and the service rules out of the kernel; the agent stays stopped.
   virtual Status reset(const std::function<void(const std::string&)>& say) = 0;
   virtual std::vector<const plugin::Owned*> plugins() const = 0;  // the instances of runtime and proxy

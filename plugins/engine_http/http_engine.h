@@ -60,6 +60,11 @@ class HttpEngine : public EngineCore {
   // Kills it and waits for its end; fine if it is gone.
   Co<Done> kill_and_wait(std::string id, int64_t deadline_ns);
 
+  // What was imported from a file is nowhere to be pulled from: such a file of ours tells that an image is pinned.
+  std::string imported_file(const std::string& id) const {
+    return settings.data_dir + "/imported/" + id.substr(id.find(':') + 1);
+  }
+
   // A sandbox's resolv.conf where the engine has none.
   std::string resolv_conf_of(const std::string& sandbox) const {
     return settings.data_dir + "/sandboxes/" + sandbox + ".resolv.conf";

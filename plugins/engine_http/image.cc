@@ -1,11 +1,20 @@
 // What the engine says of itself, and its images. Import is image_load.cc.
+#include <unistd.h>
+
 #include "plugins/container_engine/image_archive.h"
+#include "plugins/container_engine/pull_source.h"
 #include "plugins/engine_http/runtime_steps.h"
 
 namespace lotse::engine_http {
 namespace {
 
 constexpr int64_t kInfoWaitNs = 2'000'000'000;
+
+Msg described(const HttpEngine& engine, const Json& image) {
+  Msg answer = image_answer(image, engine.settings.pause_image);
+  if (access(engine.imported_file(answer["id"].str()).c_str(), F_OK) == 0) answer.set("pinned", true);
+  return answer;
+}
 
 Co<Outcome<Msg>> find(HttpEngine& engine, std::string image, int64_t deadline) {
   auto answer = co_await engine.try_call("GET", "/images/" + percent_encode(image) + "/json", deadline);
@@ -14,7 +23,7 @@ Co<Outcome<Msg>> find(HttpEngine& engine, std::string image, int64_t deadline) {
         "GET", "/images/" + percent_encode(tag_of_digest(full_image_name(image))) + "/json", deadline);
   }
   if (!answer.ok()) co_return answer.failure();
-  co_return image_answer(answer->json(), engine.settings.pause_image);
+  co_return described(engine, answer->json());
 }
 
 }  // namespace
@@ -48,7 +57,7 @@ Co<Msg> image_list_step(HttpEngine& engine, Msg, int64_t deadline) {
   auto answer = co_await engine.call("GET", "/images/json", deadline);
   Json listed = answer.json();
   Msg items = Msg::array();
-  for (auto& image : listed.items()) items.push(image_answer(image, engine.settings.pause_image));
+  for (auto& image : listed.items()) items.push(described(engine, image));
   co_return Msg::map({{"items", std::move(items)}});
 }
 
@@ -65,6 +74,7 @@ Co<Msg> image_remove_step(HttpEngine& engine, Msg request, int64_t deadline) {
     auto removed = co_await engine.try_call("DELETE", "/images/" + percent_encode(name), deadline);
     if (!removed.ok() && removed.code() != LOTSE_NOT_FOUND) removed.failure().raise();
   }
+  keep_file(engine.imported_file(facts["id"].str()), "");
   co_return Msg::map();
 }
 

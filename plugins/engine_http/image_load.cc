@@ -237,6 +237,7 @@ std::vector<std::string> load_archive(HttpEngine& engine, const std::string& pat
   if (taken) upload.send(std::string(2 * kBlock, '\0'));
   judge(upload.answer());
   std::vector<std::string> names;
+  for (auto& image : images) keep_file(engine.imported_file(image.config.digest), "imported\n");
   for (auto& image : images) names.insert(names.end(), image.names.begin(), image.names.end());
   return names;
 }

@@ -7,7 +7,7 @@ import os
 import sys
 
 import story
-from cluster import ROOT, expect, read, run, wait_until
+from cluster import IMAGE, ROOT, expect, read, run, wait_until
 from objects import container_status, messages, pod, reasons
 from registries import Authority, Registry
 from story import step
@@ -21,7 +21,7 @@ at = {}
 def configuration(cluster):
     """Four registries, and what the node knows of them."""
     archive = cluster.dir + "/image.tar"
-    run(sys.executable, ROOT + "/packaging/images/demo/build.py", archive, "lotse.local/pushed:1")
+    run(sys.executable, ROOT + "/packaging/images/demo/build.py", archive, "lotse.local/pushed:1", "--page", "pushed")
     here, where = cluster.network.address, lambda name: cluster.dir + "/" + name
     ca = Authority(where("ca"), here)
     at["open"] = Registry(where("open"), "127.0.0.1")
@@ -118,6 +118,37 @@ def through_a_mirror(cluster, k):
     expect("mirror " + at["mirror"].host in str(said), "it does not tell of the mirror: %s" % said)
     names = [name for i in k.json("get", "nodes")["items"][0]["status"]["images"] for name in i.get("names", [])]
     expect(not any(name.startswith(at["mirror"].host) for name in names), "the mirror's name is left: %s" % names)
+
+
+@step
+def images_come_and_go(cluster, k):
+    """lotse image list, rm and prune: what is in use, imported or a sandbox's stays."""
+    def images():
+        return {name: i for i in json.loads(cluster.lotse("image", "list", "-o", "json"))["items"] for name in i["names"] or [i["id"]]}
+
+    used = at["open"].host + "/demo/open:1"
+    k.apply(pod("user", {"name": "main", "image": used, "command": ["/bin/sleep", "1000"]}))
+    k.wait("condition=Ready", "pod/user", 40)
+    table = cluster.lotse("image", "list")
+    expect(table.startswith("NAME") and used in table and IMAGE in table and "pinned" in table, table)
+    expect(k.namespace + "/user/main" in images()[used]["containers"], images()[used])
+    for name, why in ((used, "is in use by the container"), (IMAGE, "is pinned"), ("lotse.local/pause:1", "is pinned"), ("not/there", "there is no image not/there")):
+        refused = run(cluster.build + "/bin/lotse", "--data-dir", cluster.data, "image", "rm", name, check=False)
+        expect(refused.returncode == 1 and why in refused.stderr, "%s: %s" % (name, refused))
+    others = lambda: [c for i in images().values() for c in i["containers"] if not c.startswith(k.namespace + "/")]
+    wait_until("the pods of before are gone", lambda: not others(), 40)
+    k("delete", "pod", "user", "--timeout=30s")
+    wait_until("no container has it", lambda: not images()[used]["containers"], 20)
+    expect(cluster.lotse("image", "rm", used).startswith("removed "), "rm does not say what it removed")
+    expect(used not in images(), "it is still there")
+    runs(k, "again", used)
+    k("delete", "pod", "again", "--timeout=30s")
+    wait_until("no container has it", lambda: not images()[used]["containers"], 20)
+    pruned = json.loads(cluster.lotse("image", "prune", "-o", "json"))
+    expect(pruned["removed"] and pruned["bytes"] > 0, pruned)
+    left = images()
+    expect(IMAGE in left and "lotse.local/pause:1" in left and not any(name.startswith((at["open"].host, GONE)) for name in left), left)
+    expect("nothing to remove" in cluster.lotse("image", "prune"), "it is not all removed")
 
 
 @step
