@@ -256,25 +256,27 @@ class Bed:
 
     # -- down
 
-    def containerd(self):
-        return dict(line.split("=", 1) for line in read(self.data + "/run/runtime/containerd/containerd.pid").splitlines() if "=" in line)
+    def daemon(self, name):
+        """What the file of a daemon of the runtime tells: pid, start, socket."""
+        return dict(line.split("=", 1) for line in read("%s/run/runtime/%s/%s.pid" % (self.data, self.runtime, name)).splitlines() if "=" in line)
 
     def close(self):
-        if self.runtime == "containerd" and self.process and self.process.poll() is None:
+        if self.runtime != "hollow" and self.process and self.process.poll() is None:
             subprocess.run([self.build + "/bin/lotse", "--data-dir", self.data, "node", "reset"], check=False, capture_output=True, timeout=120)
         self.terminate()
-        if self.runtime == "containerd":
-            self.end_containerd()
+        if self.runtime != "hollow":
+            self.end_runtime()
         self.network.remove()
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def end_containerd(self):
-        with contextlib.suppress(OSError, KeyError):
-            facts = self.containerd()
-            if read("/proc/%s/stat" % facts["pid"]).rsplit(") ", 1)[1].split()[19] == facts["start"]:
-                os.kill(int(facts["pid"]), signal.SIGTERM)
-                wait_until("containerd ends", lambda: not os.path.exists("/proc/" + facts["pid"]), 10)
-            shutil.rmtree(os.path.dirname(facts["socket"]), ignore_errors=True)
+    def end_runtime(self):
+        for name in ("dockerd", "podman", "containerd"):  # dockerd before its containerd
+            with contextlib.suppress(OSError, KeyError):
+                facts = self.daemon(name)
+                if read("/proc/%s/stat" % facts["pid"]).rsplit(") ", 1)[1].split()[19] == facts["start"]:
+                    os.kill(int(facts["pid"]), signal.SIGTERM)
+                    wait_until(name + " ends", lambda: not os.path.exists("/proc/" + facts["pid"]), 10)
+                shutil.rmtree(os.path.dirname(facts["socket"]), ignore_errors=True)
         for line in reversed(read("/proc/self/mounts").splitlines()):
             if line.split()[1].startswith(self.dir + "/"):
                 subprocess.run(["umount", "-l", line.split()[1]], check=False)

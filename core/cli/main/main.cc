@@ -109,6 +109,21 @@ void add_descriptions(CLI::App* app, Options* o, int* code) {
   toml->group("")->add_option("--plugin-path", o->plugin_path, "Directories to search for plugins");
 }
 
+void add_images(CLI::App* app, Options* o, int* code) {
+  auto* image = app->add_subcommand("image", "Images of this node")->require_subcommand(1);
+  auto* import = add(image, "import", "Load an image from an OCI or docker archive", code,
+                     [o] { return with_file(*o, "image.import"); });
+  auto ask_images = [o](const char* command) {
+    return ask_daemon(o->data_dir, MsgValue::map({{"command", command}, {"image", o->file}, {"output", o->output.empty() ? "table" : o->output}}), "", streams());
+  };
+  auto* list = add(image, "list", "Show the images of this node and what they are there for", code, [ask_images] { return ask_images("image.list"); });
+  auto* remove = add(image, "rm", "Remove an image that no container uses and that is not pinned", code, [ask_images] { return ask_images("image.remove"); });
+  remove->add_option("IMAGE", o->file, "Its name, its id or the first twelve characters of that")->required();
+  auto* prune = add(image, "prune", "Remove all images that no container uses and that are not pinned", code, [ask_images] { return ask_images("image.prune"); });
+  for (auto* one : {list, prune}) one->add_option("-o,--output", o->output, "How to print it")->check(CLI::IsMember({"table", "json"}));
+  import->add_option("FILE", o->file, "The tar file")->required()->check(CLI::ExistingFile);
+}
+
 void add_online(CLI::App* app, Options* o, int* code) {
   auto* status = add(app, "status", "Show how the daemon is", code, [o] {
     return ask_daemon(o->data_dir,
@@ -139,18 +154,6 @@ void add_online(CLI::App* app, Options* o, int* code) {
     return ask_daemon(o->data_dir, MsgValue::map({{"command", "master.remove"}, {"name", o->name}}), "", streams());
   });
   remove->add_option("NAME", o->name, "As `lotse master list` says")->required();
-  auto* image = app->add_subcommand("image", "Images of this node")->require_subcommand(1);
-  auto* import = add(image, "import", "Load an image from an OCI or docker archive", code,
-                     [o] { return with_file(*o, "image.import"); });
-  auto ask_images = [o](const char* command) {
-    return ask_daemon(o->data_dir, MsgValue::map({{"command", command}, {"image", o->file}, {"output", o->output.empty() ? "table" : o->output}}), "", streams());
-  };
-  auto* list = add(image, "list", "Show the images of this node and what they are there for", code, [ask_images] { return ask_images("image.list"); });
-  auto* remove = add(image, "rm", "Remove an image that no container uses and that is not pinned", code, [ask_images] { return ask_images("image.remove"); });
-  remove->add_option("IMAGE", o->file, "Its name, its id or the first twelve characters of that")->required();
-  auto* prune = add(image, "prune", "Remove all images that no container uses and that are not pinned", code, [ask_images] { return ask_images("image.prune"); });
-  for (auto* one : {list, prune}) one->add_option("-o,--output", o->output, "How to print it")->check(CLI::IsMember({"table", "json"}));
-  import->add_option("FILE", o->file, "The tar file")->required()->check(CLI::ExistingFile);
   auto* node = app->add_subcommand("node", "This node")->require_subcommand(1);
   add(node, "reset", "End all pods of this node, and take the pod network and service rules out of the kernel", code, [o] {
     return ask_daemon(o->data_dir, MsgValue::map({{"command", "node.reset"}}), "", streams());
@@ -187,6 +190,7 @@ int main(int argc, char** argv) {
   int code = kExitOk;
   add_offline(&app, &options, &code);
   add_online(&app, &options, &code);
+  add_images(&app, &options, &code);
   add_descriptions(&app, &options, &code);
   try {
     app.parse(argc, argv);
