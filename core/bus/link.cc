@@ -36,7 +36,9 @@ void Link::connect() {
   if (!master_.endpoints.empty()) {
     socket_->curve_client(config_.keys, master_.public_z85);
     endpoint_ = master_.endpoints[attempt_ % master_.endpoints.size()];
-    socket_->watch_link(loop_, [this](Socket::Link link) { link_changed(link); });
+    socket_->watch_link(loop_, [weak = weak_from_this()](Socket::Link link) {
+      if (auto self = weak.lock()) self->link_changed(link);
+    });
   }
   Status status = socket_->connect(endpoint_);
   if (!status.ok()) return lose(status, true);
@@ -45,7 +47,15 @@ void Link::connect() {
   });
   sender_ = std::make_unique<Sender>(loop_, *mux_, [this](const std::string& f) { return socket_->send("", f); },
                                      [this] { lose(Status(Reason::kServiceUnavailable, "the master has gone"), true); });
-  socket_->start(loop_, [this](Message m) { message(m); }, [this] { sender_->pump(); });
+  // A socket outlives the session, and maybe this link, until the loop closes it.
+  socket_->start(
+      loop_,
+      [weak = weak_from_this()](Message m) {
+        if (auto self = weak.lock()) self->message(m);
+      },
+      [weak = weak_from_this()] {
+        if (auto self = weak.lock(); self && self->sender_) self->sender_->pump();
+      });
   Frame hello;
   hello.type = FrameType::kHello;
   hello.payload = Bytes(MsgValue::map({{"protocol", kProtocol}, {"node", config_.node}, {"version", config_.version}}).encode());

@@ -69,7 +69,7 @@ Co<Msg> image_remove_step(HttpEngine& engine, Msg request, int64_t deadline) {
   if (!found.ok() && found.code() == LOTSE_NOT_FOUND) co_return Msg::map();
   Msg facts = std::move(found).take();
   std::vector<std::string> names = facts["names"].as_strings();
-  if (names.empty()) names.push_back(facts["id"].str());
+  names.push_back(facts["id"].str());  // last: what came from a mirror may have a name that is not told
   for (auto& name : names) {
     auto removed = co_await engine.try_call("DELETE", "/images/" + percent_encode(name), deadline);
     if (!removed.ok() && removed.code() != LOTSE_NOT_FOUND) removed.failure().raise();

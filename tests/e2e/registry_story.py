@@ -148,7 +148,8 @@ def images_come_and_go(cluster, k):
     expect(pruned["removed"] and pruned["bytes"] > 0, pruned)
     left = images()
     expect(IMAGE in left and "lotse.local/pause:1" in left and not any(name.startswith((at["open"].host, GONE)) for name in left), left)
-    expect("nothing to remove" in cluster.lotse("image", "prune"), "it is not all removed")
+    again = cluster.lotse("image", "prune")
+    expect("nothing to remove" in again, "it is not all removed: %s" % again)
 
 
 @step
