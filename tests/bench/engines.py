@@ -72,7 +72,14 @@ class Engine:
 
     def remove(self, ids):
         for one in reversed(ids):
-            self.ask("DELETE", "/containers/%s?force=true" % one)
+            for left in range(9, -1, -1):  # podman may find the cgroup of what it has just killed busy
+                try:
+                    self.ask("DELETE", "/containers/%s?force=true" % one)
+                    break
+                except RuntimeError as e:
+                    if "busy" not in str(e) or not left:
+                        raise
+                    time.sleep(0.1)
 
     def one_by_one(self, rounds):
         took = []

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 
 parser = argparse.ArgumentParser()
 parser.add_argument("build")
@@ -16,6 +17,7 @@ parser.add_argument("--modes", default="nftables,iptables,ipvs")
 parser.add_argument("--seconds", type=int, default=120)
 args = parser.parse_args()
 
+failed = False
 print(f"{'mode':10} {'services':>8} {'load':>10} {'change':>10} {'first':>8} {'last':>8}")
 for size in map(int, args.sizes.split(",")):
     for mode in args.modes.split(","):
@@ -30,6 +32,8 @@ for size in map(int, args.sizes.split(",")):
             continue
         if run.returncode != 0:
             print(f"{mode:10} {size:8} {run.stderr.strip()[:140]}")
+            failed = failed or "this kernel has no" not in run.stderr
             continue
         r = json.loads(run.stdout)
         print(f"{mode:10} {size:8} {r['load_ms']:7.0f} ms {r['change_ms']:7.1f} ms {r['first_us']:5.0f} us {r['last_us']:5.0f} us", flush=True)
+sys.exit(1 if failed else 0)

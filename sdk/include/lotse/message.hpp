@@ -9,13 +9,17 @@
 
 namespace lotse::sdk {
 
+// A request comes from the host, which has made it: as large as it is (30,000 Services are more than a million values), it is taken. It has no
+// more values than bytes.
+inline Msg request_map(lotse_bytes request) { return request.size ? Msg::parse(view(request), 32, request.size) : Msg::map(); }
+
 // Calls fn(request, call); what it throws fails the call.
 template <class Fn>
 void answer_message(const char* where, lotse_bytes request, const lotse_call* raw, const Fn& fn) noexcept {
   try {
     Call call(*raw);
     try {
-      fn(request.size ? Msg::parse(view(request)) : Msg::map(), call);
+      fn(request_map(request), call);
     } catch (...) {
       call.fail_caught(where);
     }
@@ -32,7 +36,7 @@ void answer_message(const char* where, lotse_bytes request, const lotse_call* ra
 #define LOTSE_SDK_STREAM(CLASS, NAME)                                                                                 \
   [](void* self, lotse_bytes request, const lotse_stream_sink* sink, lotse_stream* stream, lotse_error* error) {      \
     return open_stream(#NAME, sink, stream, error,                                                                    \
-                       [&] { return as<CLASS>(self)->NAME(request.size ? Msg::parse(view(request)) : Msg::map()); }); \
+                       [&] { return as<CLASS>(self)->NAME(request_map(request)); });                                   \
   }
 
 }  // namespace lotse::sdk

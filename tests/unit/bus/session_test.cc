@@ -28,6 +28,10 @@ struct Keys : Registry {
   mutable std::mutex mutex;
   std::map<std::string, std::string> nodes;  // by key
   std::string token;
+  void add(const std::string& key, const std::string& node) {
+    std::lock_guard lock(mutex);
+    nodes[key] = node;
+  }
   std::optional<std::string> node_of(const std::string& key) const override {
     std::lock_guard lock(mutex);
     auto it = nodes.find(key);
@@ -245,7 +249,8 @@ TEST_CASE("a worker has a session with every master: each may call it, one is as
   Worker::Config c;
   c.node = "w1";
   c.keys = security::make_curve_pair();
-  a->keys->nodes[c.keys.public_z85] = b->keys->nodes[c.keys.public_z85] = "w1";
+  a->keys->add(c.keys.public_z85, "w1");
+  b->keys->add(c.keys.public_z85, "w1");
   a->api.text = "a", b->api.text = "b";
   c.masters = {{{at_a}, a->own.public_z85}};
   Told told;
