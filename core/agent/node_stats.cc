@@ -1,5 +1,9 @@
 #include "core/agent/node_stats.h"
 
+#include <unistd.h>
+
+#include <fstream>
+
 namespace lotse::agent {
 namespace {
 
@@ -12,6 +16,15 @@ json::Value memory(int64_t working, int64_t usage, int64_t rss, const std::strin
   if (usage > 0) v.set("usageBytes", usage);
   if (rss > 0) v.set("rssBytes", rss);
   return v;
+}
+
+// What all processors have worked since the machine has started; 0: not known.
+int64_t node_cpu_ns() {
+  std::ifstream in("/proc/stat");
+  std::string name;
+  int64_t user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, soft = 0;
+  if (!(in >> name >> user >> nice >> system >> idle >> wait >> irq >> soft)) return 0;
+  return (user + nice + system + irq + soft) * (1'000'000'000 / sysconf(_SC_CLK_TCK));
 }
 
 }  // namespace
@@ -45,6 +58,7 @@ json::Value stats_summary(const Config& config, const NodeFacts& facts, const st
   }
   auto pressure = read_node_pressure(config.data_dir);
   auto node = json::Value::object({{"nodeName", config.node_name}});
+  if (const int64_t used = node_cpu_ns()) node.set("cpu", cpu(used, time));
   node.set("memory", json::Value::object({{"time", time}, {"availableBytes", pressure.memory_available},
                                           {"usageBytes", facts.memory_bytes - pressure.memory_available},
                                           {"workingSetBytes", facts.memory_bytes - pressure.memory_available}}));

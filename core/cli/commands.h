@@ -10,9 +10,11 @@
 
 namespace lotse::cli {
 
+enum class Format : uint8_t { kText, kJson, kYaml };  // for people; for programs
+
 // Permanent: scripts look at them.
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailed = 1;        // the command failed, or a configuration has faults
+inline constexpr int kExitFailed = 1;        // the command failed, or what it looked at has faults
 inline constexpr int kExitUsage = 2;         // wrong arguments
 inline constexpr int kExitNotReachable = 3;  // no lotsed serves that directory
 
@@ -26,7 +28,7 @@ int show_plugins(const std::vector<plugin::Found>& found, bool json, Streams str
 
 // `lotse config check [FILE]`: every complaint about the core's sections, the slots and the plugins' sections. Loads
 // the plugins for their keys, creates nothing. An empty file: the embedded default.
-int check_config(const std::string& file, const std::vector<std::string>& plugin_path, Streams streams);
+int check_config(const std::string& file, const std::vector<std::string>& plugin_path, Streams streams, Format format = Format::kText);
 // `lotse config default`: the sample, with the sections of all plugins that were found; commented: with no value in force.
 int print_default_config(const std::vector<std::string>& plugin_path, bool commented, Streams streams);
 // The manual page lotse.toml(5): the same sections and keys.

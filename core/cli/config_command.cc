@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
+#include <sstream>
+
 #include "core/base/file.h"
 #include "core/cli/commands.h"
 #include "core/cli/describe.h"
+#include "core/cli/facts.h"
 #include "core/config/config.h"
 #include "core/plugin/plugins.h"
 
@@ -38,9 +41,18 @@ std::optional<std::vector<config::Section>> plugin_sections(const std::vector<st
   return list;
 }
 
+// {"file", "good", "complaints": ["file:line:column: sentence"]}
+int print_complaints(const std::string& file, const config::Complaints& complaints, Format format, Streams streams) {
+  json::Value lines = json::Value::array();
+  std::istringstream text(complaints.text());
+  for (std::string line; std::getline(text, line);) lines.push(line);
+  streams.out << write_facts(json::Value::object({{"file", file}, {"good", complaints.empty()}, {"complaints", std::move(lines)}}), format);
+  return complaints.empty() ? kExitOk : kExitFailed;
+}
+
 }  // namespace
 
-int check_config(const std::string& file, const std::vector<std::string>& plugin_path, Streams streams) {
+int check_config(const std::string& file, const std::vector<std::string>& plugin_path, Streams streams, Format format) {
   std::string text;
   if (!file.empty()) {
     auto read = read_file(file, config::kFileMax);
@@ -56,6 +68,7 @@ int check_config(const std::string& file, const std::vector<std::string>& plugin
   // Where the core's sections are wrong, so may be the path and the slots; then only they are spoken of.
   if (complaints.empty())
     plugin::Plugins(directories(plugin_path, config.daemon.plugin_path)).check(config, &complaints);
+  if (format != Format::kText) return print_complaints(name, complaints, format, streams);
   if (!complaints.empty()) {
     streams.err << complaints.text() << "\n";
     return kExitFailed;

@@ -71,7 +71,8 @@ Ended exchange(const std::string& data_dir, const MsgValue& request, const OnFra
     bool nobody = reason == Reason::kNotFound || reason == Reason::kServiceUnavailable;
     return {kExitNotReachable,
             nobody ? fmt::format("no lotsed runs with the data directory {} ({})", data_dir, connected.status().message)
-                   : connected.status().message};
+                   : connected.status().message,
+            ""};
   }
   Fd fd{*connected};
   timeval patience{kPatienceSeconds, 0};
@@ -81,12 +82,12 @@ Ended exchange(const std::string& data_dir, const MsgValue& request, const OnFra
   while (true) {
     auto frame = read_frame(fd.fd);
     if (!frame.ok())
-      return {kExitFailed, fmt::format("lotsed has not finished its answer: {}", frame.status().message)};
+      return {kExitFailed, fmt::format("lotsed has not finished its answer: {}", frame.status().message), ""};
     if (frame->has("exit")) {
       int code = int((*frame)["exit"].as_int(kExitFailed));
-      return {code, code == kExitOk ? "" : std::string((*frame)["error"].as_text("the command failed"))};
+      return {code, code == kExitOk ? "" : std::string((*frame)["error"].as_text("the command failed")), std::string((*frame)["reason"].as_text())};
     }
-    if (Status taken = on_frame(*frame); !taken.ok()) return {kExitFailed, taken.message};
+    if (Status taken = on_frame(*frame); !taken.ok()) return {kExitFailed, taken.message, ""};
   }
 }
 

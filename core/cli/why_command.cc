@@ -31,7 +31,7 @@ Result<ops::Surroundings> look(Cluster& cluster, const std::string& ns, const st
 
 }  // namespace
 
-int explain_pod(Cluster& cluster, const std::string& what, const std::string& ns, bool json, Streams streams) {
+int explain_pod(Cluster& cluster, const std::string& what, const std::string& ns, Format format, Streams streams) {
   const size_t slash = what.find('/');
   const std::string kind = slash == what.npos ? "pod" : what.substr(0, slash);
   if (kind != "pod" && kind != "pods" && kind != "po") {
@@ -39,12 +39,9 @@ int explain_pod(Cluster& cluster, const std::string& what, const std::string& ns
     return kExitUsage;
   }
   auto surroundings = look(cluster, ns, what.substr(slash == what.npos ? 0 : slash + 1));
-  if (!surroundings.ok()) {
-    streams.err << "lotse: " << surroundings.status().message << "\n";
-    return cluster.exit_code() == kExitOk ? kExitFailed : cluster.exit_code();
-  }
+  if (!surroundings.ok()) return failed(cluster, surroundings.status(), streams);
   const ops::Explanation explanation = ops::why(*surroundings, Clock::system().now());
-  streams.out << (json ? json::write_pretty(ops::as_json(explanation)) + "\n" : ops::as_text(explanation));
+  streams.out << (format == Format::kText ? ops::as_text(explanation) : write_facts(ops::as_json(explanation), format));
   return kExitOk;
 }
 

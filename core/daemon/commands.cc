@@ -20,6 +20,12 @@ namespace {
 
 Status no_master() { return Status(Reason::kBadRequest, "this daemon is a worker only: ask a master"); }
 
+// For people, or as {"output": "json"} asks, for programs.
+Status answer(const MsgValue& request, ControlReply& reply, const std::string& text, const json::Value& facts) {
+  reply.out(request["output"].as_text() == "json" ? json::write_pretty(facts) + "\n" : text);
+  return {};
+}
+
 Status status(const Base& base, Master* master, Worker* worker, bool as_json, ControlReply& reply) {
   json::Value v = json::Value::object({{"version", base.version}, {"node", base.config.daemon.node_name}, {"address", base.node_address}, {"dataDir", base.dir()}});
   if (master) {
@@ -108,18 +114,28 @@ Status create_token(const Base& base, Master& master, const MsgValue& request, C
   });
   if (!*result) return Status(Reason::kTimeout, "the token was not stored in time");
   if (!(*result)->ok()) return (*result)->status();
-  reply.out(bus::JoinString{master.bus_address(), ***result, for_master}.write() + "\n");
-  return {};
+  const std::string text = bus::JoinString{master.bus_address(), ***result, for_master}.write();
+  return answer(request, reply, text + "\n",
+                json::Value::object({{"joinString", text}, {"for", for_master ? "master" : "worker"}, {"expires", format_time(Clock::system().now() + lifetime)}}));
 }
 
-Status list_masters(const Base& base, Master& master, ControlReply& reply) {
-  if (!master.store().shared()) return reply.out(base.config.daemon.node_name + " (the only one)\n"), Status();
+Status list_masters(const Base& base, Master& master, const MsgValue& request, ControlReply& reply) {
+  json::Value facts = json::Value::array();
+  std::string text;
+  if (!master.store().shared()) {
+    const std::string& name = base.config.daemon.node_name;
+    facts.push(json::Value::object({{"name", name}, {"only", true}}));
+    return answer(request, reply, name + " (the only one)\n", json::Value::object({{"masters", std::move(facts)}}));
+  }
   LOTSE_TRY(auto page, master.store().list({.resource = control::kMasters}));
   for (const auto& object : page.items) {
     const auto m = control::MasterRecord::of(*object);
-    reply.out(m.name + " API " + m.api_address + ":" + std::to_string(m.api_port) + (m.endpoints.empty() ? "" : " bus " + m.endpoints[0]) + "\n");
+    json::Value endpoints = json::Value::array();
+    for (const auto& endpoint : m.endpoints) endpoints.push(endpoint);
+    facts.push(json::Value::object({{"name", m.name}, {"api", m.api_address + ":" + std::to_string(m.api_port)}, {"bus", std::move(endpoints)}}));
+    text += (m.name + " API " + m.api_address + ":" + std::to_string(m.api_port) + (m.endpoints.empty() ? "" : " bus " + m.endpoints[0]) + "\n");
   }
-  return {};
+  return answer(request, reply, text, json::Value::object({{"masters", std::move(facts)}}));
 }
 
 Status remove_master(const Base& base, Master& master, const std::string& name, ControlReply& reply) {
@@ -199,9 +215,15 @@ void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* wor
     return {};
   });
   socket.handle("token.create", [&base, master](const MsgValue& request, ControlReply& reply) { return master ? create_token(base, *master, request, reply) : no_master(); });
-  socket.handle("master.list", [&base, master](const MsgValue&, ControlReply& reply) { return master ? list_masters(base, *master, reply) : no_master(); });
+  socket.handle("master.list", [&base, master](const MsgValue& request, ControlReply& reply) { return master ? list_masters(base, *master, request, reply) : no_master(); });
   socket.handle("master.remove", [&base, master](const MsgValue& request, ControlReply& reply) {
     return master ? remove_master(base, *master, std::string(request["name"].as_text()), reply) : no_master();
+  });
+  socket.handle("certs.rotate", [master](const MsgValue&, ControlReply& reply) -> Status {
+    if (!master) return no_master();
+    LOTSE_CHECK_OK(master->rotate_certificates());
+    reply.out("the serving certificate and the administrator's are new; the API shows the new one from the next connection on\n");
+    return {};
   });
   socket.handle("backup", [master](const MsgValue&, ControlReply& reply) { return master ? backup(*master, reply) : no_master(); });
   socket.handle("restore", [master](const MsgValue& request, ControlReply& reply) {
@@ -229,8 +251,10 @@ void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* wor
   socket.handle("image.import", [worker](const MsgValue& request, ControlReply& reply) -> Status {
     if (!worker) return Status(Reason::kBadRequest, "this daemon is a master only: images are kept by workers");
     LOTSE_TRY(auto names, worker->import_image(std::string(request["path"].as_text())));
-    for (const auto& name : names) reply.out(name + "\n");
-    return {};
+    std::string text;
+    json::Value facts = json::Value::array();
+    for (const auto& name : names) text += name + "\n", facts.push(name);
+    return answer(request, reply, text, json::Value::object({{"images", std::move(facts)}}));
   });
 }
 

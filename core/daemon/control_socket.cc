@@ -33,7 +33,7 @@ struct Client {
 
 MsgValue end_frame(const Status& status) {
   MsgValue frame = MsgValue::map({{"exit", status.ok() ? 0 : 1}});
-  if (!status.ok()) frame.set("error", status.message);
+  if (!status.ok()) frame.set("error", status.message), frame.set("reason", reason_name(status.reason));
   return frame;
 }
 

@@ -2,7 +2,7 @@
 // root and to the user that the daemon runs as.
 //
 // Protocol, frames as in core/base/frame_io.h: one request {"command": text, ...}, answered by any number of {"out":
-// text} (for standard output) and {"data": bin} (for a file), and last by {"exit": int, "error": text}.
+// text} (for standard output) and {"data": bin} (for a file), and last by {"exit": int, "error": text, "reason": text}.
 #pragma once
 #include <functional>
 #include <memory>

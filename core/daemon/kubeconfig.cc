@@ -21,9 +21,9 @@ bool still_good(const std::string& text, const std::string& server, WallTime now
 
 }  // namespace
 
-Status write_admin_kubeconfig(security::Authority& authority, const Clock& clock, const std::string& file, const std::string& server) {
+Status write_admin_kubeconfig(security::Authority& authority, const Clock& clock, const std::string& file, const std::string& server, bool anew) {
   const std::string ca = base64(authority.ca_pem());
-  if (auto text = read_file(file, 1 << 16); text.ok() && still_good(*text, server, clock.now(), ca)) return {};
+  if (auto text = read_file(file, 1 << 16); !anew && text.ok() && still_good(*text, server, clock.now(), ca)) return {};
   LOTSE_TRY(security::KeyPair pair, authority.issue({.common_name = "kubernetes-admin", .organizations = {"system:masters"}, .client = true, .lifetime = kLifetime}));
   std::string text = header(clock.now() + kLifetime / 3 * 2);
   text += "apiVersion: v1\nkind: Config\nclusters:\n- name: lotse\n  cluster:\n    server: " + server + "\n    certificate-authority-data: " + ca +

@@ -8,6 +8,6 @@
 
 namespace lotse::daemon {
 
-Status write_admin_kubeconfig(security::Authority& authority, const Clock& clock, const std::string& file, const std::string& server);
+Status write_admin_kubeconfig(security::Authority& authority, const Clock& clock, const std::string& file, const std::string& server, bool anew = false);
 
 }  // namespace lotse::daemon

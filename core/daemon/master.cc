@@ -7,6 +7,7 @@
 #include "core/base/ids.h"
 #include "core/base/log.h"
 #include "core/base/run_on.h"
+#include "core/daemon/clock_watch.h"
 #include "core/daemon/kubeconfig.h"
 #include "core/daemon/leadership.h"
 #include "core/daemon/lease_keeper.h"
@@ -34,6 +35,7 @@ class RunningMaster : public Master {
     if (leadership_) leadership_->end();
     run_on(base_.loop, [&] {
       if (leases_) leases_->end();
+      clock_watch_.reset();
       if (tls_) tls_->end();
     });
     if (bus_) bus_->close();  // logs and execs that go over it end, and with them what transports would wait for
@@ -80,6 +82,10 @@ class RunningMaster : public Master {
     LOTSE_CHECK_OK(start_transports());
     LOTSE_CHECK_OK(start_bus());
     LOTSE_CHECK_OK(write_admin_kubeconfig(*authority_, Clock::system(), kubeconfig_file(), local_server()));
+    LOTSE_CHECK_OK(run_on(base_.loop, [&]() -> Status {
+      LOTSE_TRY(clock_watch_, ClockWatch::start(base_.loop, [this] { look_at_certificates(); }));
+      return {};
+    }));
     return start_loops();
   }
 
@@ -103,6 +109,11 @@ class RunningMaster : public Master {
   }
   void set_policies(std::vector<std::unique_ptr<plugin::SchedulerPlugin>> policies, const config::Config& config) override {
     leadership_->set_policies(std::move(policies), config);
+  }
+  Status rotate_certificates() override {
+    LOTSE_CHECK_OK(remove_file(pki_ + "/serving.crt"));  // one that is not there is made, also when we end before that
+    LOTSE_CHECK_OK(run_on(base_.loop, [&] { return tls_->renew(); }));
+    return write_admin_kubeconfig(*authority_, Clock::system(), kubeconfig_file(), local_server(), true);
   }
   bool leads() const override { return leadership_ && leadership_->leads(); }
   void fault(const std::string& plugin, const std::string&, const std::string& reason) override {
@@ -136,6 +147,7 @@ class RunningMaster : public Master {
     for (const auto& cidr : cluster_.service_cidrs) ips.push_back(nth_address(cidr, 1));
     for (const auto& san : base_.config.api.tls_san) (san.find_first_not_of("0123456789.:abcdefABCDEF") == san.npos && san.find_first_of(".:") != san.npos ? ips : dns).push_back(san);
     tls_ = std::make_unique<TlsMaterial>(*authority_, bus_keys_, base_.loop, dns, ips);
+    tls_->also([this] { keep_kubeconfig(); });
     LOTSE_CHECK_OK(tls_->begin());
     transport_host_ = std::make_unique<api::TransportHost>(*server_);
     base_.host.offer(LOTSE_HOST_TLS, tls_->service());
@@ -151,6 +163,17 @@ class RunningMaster : public Master {
     }
     cluster_.api_address = advertise() + ":" + (rest_address_.empty() ? "6443" : port_of(rest_address_));
     return {};
+  }
+
+  // [loop] The clock was set, by hand or at the end of a long sleep: what was good until then may not be now.
+  void look_at_certificates() {
+    if (Status status = tls_->renew(); !status.ok()) log::error("daemon.certificate_kept", "the serving certificate could not be renewed", {{"reason", status.message}});
+    keep_kubeconfig();
+  }
+
+  void keep_kubeconfig() {
+    if (Status status = write_admin_kubeconfig(*authority_, Clock::system(), kubeconfig_file(), local_server()); !status.ok())
+      log::error("daemon.kubeconfig_kept", "the administrator's certificate could not be renewed", {{"reason", status.message}});
   }
 
   std::string local_server() const {
@@ -233,6 +256,7 @@ class RunningMaster : public Master {
   std::unique_ptr<LeaseKeeper> leases_;
   std::unique_ptr<api::Server> server_;
   std::unique_ptr<TlsMaterial> tls_;
+  std::unique_ptr<ClockWatch> clock_watch_;
   std::unique_ptr<api::TransportHost> transport_host_;
   std::vector<std::unique_ptr<plugin::TransportPlugin>> transports_;
   std::string rest_address_;

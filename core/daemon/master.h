@@ -27,6 +27,8 @@ class Master {
   virtual std::vector<const plugin::Owned*> plugins() const = 0;  // the instances of state and transports
   // [worker] Other scheduler policies from now on, those that `config` names, in its order.
   virtual void set_policies(std::vector<std::unique_ptr<plugin::SchedulerPlugin>> policies, const config::Config& config) = 0;
+  // [worker] The serving certificate and the administrator's are made anew now; connections that there are go on until their bound.
+  virtual Status rotate_certificates() = 0;
   virtual bool leads() const = 0;  // its controllers and scheduler work
   // [any] A plugin raised a fault (an empty reason: it is over): the state backend's shows in /readyz.
   virtual void fault(const std::string& plugin, const std::string& id, const std::string& reason) = 0;

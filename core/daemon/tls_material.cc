@@ -74,6 +74,7 @@ void TlsMaterial::plan() {
   const Duration left = authority_.next_rotation() - loop_.clock().now();
   timer_ = loop_.after(std::clamp<Duration>(left, std::chrono::seconds(1), kLookAtMost), [this] {
     if (Status status = renew(); !status.ok()) log::error("daemon.certificate_kept", "the serving certificate could not be renewed", {{"reason", status.message}});
+    if (also_) also_();
     plan();
   });
 }

@@ -1,6 +1,7 @@
 // lotse.host.tls/1: the certificates that transports serve with. They are made anew in the running process before they expire, and
 // subscribers are told.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -23,8 +24,10 @@ class TlsMaterial {
   // [loop] Ends the planning.
   void end();
   const lotse_host_tls* service() const { return &service_; }
-  // [loop] Looks now: for tests with another clock, and `lotse certs rotate` one day.
+  // [loop] Looks now: when the clock was set, for `lotse certs rotate`, and for tests with another clock.
   Status renew();
+  // [loop] Called whenever it was time to look: for what else expires. Before begin().
+  void also(std::function<void()> look) { also_ = std::move(look); }
 
  private:
   struct Subscriber {
@@ -45,6 +48,7 @@ class TlsMaterial {
   uint32_t generation_ = 0;
   uint64_t next_id_ = 1;
   std::map<uint64_t, Subscriber> subscribers_;
+  std::function<void()> also_;
   Handle timer_;
   std::shared_ptr<bool> planning_ = std::make_shared<bool>(true);  // until end()
 };

@@ -100,7 +100,7 @@ TEST_CASE("what fails, throws or is not known ends with a sentence") {
   served.handle("fail", [](const MsgValue&, ControlReply&) { return Status(Reason::kNotFound, "no such file"); });
   served.handle("throw", [](const MsgValue&, ControlReply&) -> Status { throw std::runtime_error("ouch"); });
   CHECK(ask(served.path, MsgValue::map({{"command", "fail"}})).back() ==
-        MsgValue::map({{"exit", 1}, {"error", "no such file"}}));
+        MsgValue::map({{"exit", 1}, {"error", "no such file"}, {"reason", "NotFound"}}));
   CHECK(ask(served.path, MsgValue::map({{"command", "throw"}})).back()["error"].as_text() == "lotsed failed: ouch");
   CHECK(ask(served.path, MsgValue::map({{"command", "x"}})).back()["error"].as_text() ==
         "this lotsed knows no command 'x'");
