@@ -15,12 +15,20 @@ using namespace std::chrono_literals;
 namespace {
 
 struct Nothing : api::Handler {
-  std::string text = "nothing";
   std::atomic<int> asked{0};
+  void say(std::string what) {
+    std::lock_guard lock(mutex_);
+    text_ = std::move(what);
+  }
   void handle(api::Request, api::Respond respond) override {
     ++asked;
-    respond(api::status_response(Status(Reason::kNotFound, text)));
+    std::lock_guard lock(mutex_);
+    respond(api::status_response(Status(Reason::kNotFound, text_)));
   }
+
+ private:
+  std::mutex mutex_;
+  std::string text_ = "nothing";
 };
 
 // Keys and tokens in memory.
@@ -251,7 +259,7 @@ TEST_CASE("a worker has a session with every master: each may call it, one is as
   c.keys = security::make_curve_pair();
   a->keys->add(c.keys.public_z85, "w1");
   b->keys->add(c.keys.public_z85, "w1");
-  a->api.text = "a", b->api.text = "b";
+  a->api.say("a"), b->api.say("b");
   c.masters = {{{at_a}, a->own.public_z85}};
   Told told;
   auto worker = Worker::start(workers, c, no_calls(), told.events());
