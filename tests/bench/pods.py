@@ -4,7 +4,8 @@
 
 From the POST (over TLS) until a watch shows Running, and from a DELETE with 1 s grace until the watch shows it gone; the container is
 `sleep`, which ignores SIGTERM. Then fifty at once. The API alone (engines.py): sandbox, container, start, status, with the same daemon and
-image. Fails if a pod takes far longer than that.
+image. Fails if a pod takes far longer than that. Without RUNTIME: containerd and docker. Podman 4.3 takes minutes for fifty at once, or stands
+still when its API removes them, so it is measured only when it is named.
 """
 import json
 import statistics
@@ -97,7 +98,7 @@ def measure(build, runtime, rounds):
 def main():
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     machine()
-    good = [measure(sys.argv[1], runtime, rounds) for runtime in sys.argv[3:] or DIRECT]
+    good = [measure(sys.argv[1], runtime, rounds) for runtime in sys.argv[3:] or ("containerd", "docker")]
     return 0 if all(good) else 1
 
 
