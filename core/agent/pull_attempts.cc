@@ -1,7 +1,5 @@
 #include "core/agent/pull_attempts.h"
 
-#include <sys/stat.h>
-
 #include "core/agent/image_credentials.h"
 #include "core/base/file.h"
 
@@ -19,8 +17,7 @@ const Registry* find(const std::vector<Registry>& all, std::string_view host) {
 
 Result<std::string> password_of(const Registry& r) {
   if (r.password_file.empty()) return r.password;
-  struct stat facts {};
-  if (::stat(r.password_file.c_str(), &facts) == 0 && (facts.st_mode & 077) != 0)
+  if (is_open_to_others(r.password_file))
     return Status(Reason::kInvalid, "others can read " + r.password_file + ": make it 0600");
   LOTSE_TRY(std::string text, read_file(r.password_file, kPasswordMax));
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();

@@ -112,6 +112,11 @@ Status make_dirs(const std::string& path, mode_t mode) {
   return {};
 }
 
+bool is_open_to_others(const std::string& path) {
+  struct stat facts {};
+  return ::stat(path.c_str(), &facts) == 0 && (facts.st_mode & 077) != 0;
+}
+
 Status remove_file(const std::string& path) {
   if (::unlink(path.c_str()) != 0) return errno == ENOENT ? Status() : errno_status("remove", path, errno);
   return sync_dir(dir_of(path));

@@ -18,6 +18,8 @@ Status write_file_atomically(const std::string& path, std::string_view bytes, mo
 Status make_dirs(const std::string& path, mode_t mode = 0700);
 // Also when it is not there. kept durable as above.
 Status remove_file(const std::string& path);
+// Whether group or others have any right to it; false where it is not there.
+bool is_open_to_others(const std::string& path);
 // A Status for errno as left by a system call: "open /a/b: No such file or directory".
 Status errno_status(std::string_view action, std::string_view path, int error);
 

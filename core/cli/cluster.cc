@@ -34,15 +34,37 @@ Result<json::Value> Cluster::get(const Kind& kind, const std::string& ns, const 
   return json::parse(body);
 }
 
-Result<std::vector<ObjectPtr>> Cluster::list(const Kind& kind, const std::string& ns, const Options& options) {
+Result<std::vector<ObjectPtr>> Cluster::list(const Kind& kind, const std::string& ns, const Options& options, std::string* revision) {
   MsgValue asked = MsgValue::map(), wanted = request("list", kind, ns, "");
   for (const auto& [key, value] : options) asked.set(key, value);
   wanted.set("options", std::move(asked));
   LOTSE_TRY(std::string body, ask(std::move(wanted)));
   LOTSE_TRY(json::Value answer, json::parse(body));
   std::vector<ObjectPtr> out;
+  if (revision) *revision = answer["metadata"]["resourceVersion"].str();
   for (json::Value& item : answer["items"].array_items()) out.push_back(Object::from_value(std::move(item), 0));
   return out;
+}
+
+Status Cluster::watch(const Kind& kind, const Options& options, const std::string& revision, Duration most,
+                      const std::function<bool(std::string_view, const json::Value&)>& on_event) {
+  const auto seconds = std::max<int64_t>(1, std::chrono::ceil<std::chrono::seconds>(most).count());
+  MsgValue asked = MsgValue::map({{"resourceVersion", revision}, {"timeoutSeconds", std::to_string(seconds)}}), wanted = request("watch", kind, "", "");
+  for (const auto& [key, value] : options) asked.set(key, value);
+  wanted.set("options", std::move(asked));
+  std::string rest;
+  bool enough = false;
+  Ended ended = exchange(data_dir_, wanted, [&](const MsgValue& frame) -> Status {
+    rest += frame["data"].as_text();
+    for (size_t line; !enough && (line = rest.find('\n')) != rest.npos; rest.erase(0, line + 1)) {
+      LOTSE_TRY(json::Value event, json::parse(std::string_view(rest).substr(0, line)));
+      // The revision has been compacted: the watch ends, and whoever asked lists again.
+      enough = event["type"].str() != "ERROR" && !on_event(event["type"].str(), event["object"]);
+    }
+    return enough ? Status(Reason::kCancelled, "enough") : Status();
+  });
+  exit_code_ = enough ? kExitOk : ended.code;
+  return exit_code_ == kExitOk ? Status() : Status(reason_named(ended.reason), ended.sentence);
 }
 
 Status Cluster::patch(const Kind& kind, const std::string& ns, const std::string& name, const json::Value& change) {

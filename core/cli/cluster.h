@@ -1,5 +1,6 @@
 // Cluster: the API as the operator's commands ask it: by the daemon's control socket, as the administrator.
 #pragma once
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,14 +17,18 @@ namespace lotse::cli {
 struct Kind {
   const char *group, *version, *resource;
 };
-inline constexpr Kind kPods{"", "v1", "pods"}, kNodes{"", "v1", "nodes"}, kNamespaces{"", "v1", "namespaces"}, kEvents{"", "v1", "events"};
+inline constexpr Kind kPods{"", "v1", "pods"}, kNodes{"", "v1", "nodes"}, kNamespaces{"", "v1", "namespaces"}, kEvents{"", "v1", "events"},
+    kDisruptionBudgets{"policy", "v1", "poddisruptionbudgets"};
 
 class Cluster {
  public:
   explicit Cluster(std::string data_dir) : data_dir_(std::move(data_dir)) {}
   Result<json::Value> get(const Kind& kind, const std::string& ns, const std::string& name);
   using Options = std::map<std::string, std::string>;
-  Result<std::vector<ObjectPtr>> list(const Kind& kind, const std::string& ns = {}, const Options& options = {});
+  // revision: of the list, for a watch from there.
+  Result<std::vector<ObjectPtr>> list(const Kind& kind, const std::string& ns = {}, const Options& options = {}, std::string* revision = nullptr);
+  // Changes after `revision` in all namespaces, until on_event says that it is enough (false), `most` is over or the API ends it.
+  Status watch(const Kind& kind, const Options& options, const std::string& revision, Duration most, const std::function<bool(std::string_view type, const json::Value& object)>& on_event);
   // A merge patch; what is made under another (an eviction of a pod); deleted.
   Status patch(const Kind& kind, const std::string& ns, const std::string& name, const json::Value& change);
   Status create(const Kind& kind, const std::string& ns, const std::string& name, const std::string& subresource, const json::Value& object);

@@ -1,13 +1,11 @@
 #include <fmt/format.h>
 
-#include <thread>
-
 #include "core/cli/cluster.h"
 
 namespace lotse::cli {
 namespace {
 
-constexpr Duration kBetweenTries = std::chrono::milliseconds(500);  // while a budget holds pods up, or they end
+constexpr Duration kWatchMax = std::chrono::seconds(30);  // then it is listed again
 
 using Pods = std::vector<ObjectPtr>;
 
@@ -52,41 +50,60 @@ Status evict(Cluster& cluster, const ObjectPtr& pod, int64_t grace_s) {
   return cluster.create(kPods, h.ns, h.name, "eviction", eviction);
 }
 
-// True where it is out of the way: gone, or another one of the same name.
-bool is_gone(Cluster& cluster, const ObjectPtr& pod) {
-  auto now = cluster.get(kPods, pod->header().ns, pod->header().name);
-  return now.ok() ? (*now)["metadata"]["uid"].str() != pod->header().uid : now.status().reason == Reason::kNotFound;
+Result<Pods> pods_of(Cluster& cluster, const std::string& node, std::string* revision = nullptr) {
+  return cluster.list(kPods, "", {{"fieldSelector", "spec.nodeName=" + node}}, revision);
 }
 
-// Evicts all at once, again those that a budget holds up, and waits until they are gone.
-Status evict_all(Cluster& cluster, const Pods& pods, const Drain& wanted, Streams streams) {
-  const auto end = Clock::system().steady() + wanted.timeout;
-  Pods left = pods, ending;
-  std::string held;
+class Deadline {
+ public:
+  explicit Deadline(Duration most) : end_(Clock::system().steady() + most), endless_(most == Duration::zero()) {}
+  bool over() const { return !endless_ && Clock::system().steady() >= end_; }
+  Duration watch() const { return endless_ ? kWatchMax : std::min<Duration>(kWatchMax, end_ - Clock::system().steady()); }
+
+ private:
+  const SteadyTime end_;
+  const bool endless_;
+};
+
+// Evicts all at once; those that a budget holds up again whenever a budget has changed.
+Status evict_all(Cluster& cluster, Pods left, const Drain& wanted, const Deadline& deadline, Streams streams) {
   while (true) {
+    std::string revision, held;
+    LOTSE_CHECK_OK(cluster.list(kDisruptionBudgets, "", {{"limit", "1"}}, &revision).status());  // before the try, so that no change is missed
     Pods again;
     for (const auto& pod : left) {
       Status status = evict(cluster, pod, wanted.grace_s);
-      if (status.ok()) streams.out << "evicted " << full_name(pod) << "\n" << std::flush, ending.push_back(pod);
+      if (status.ok()) streams.out << "evicted " << full_name(pod) << "\n" << std::flush;
       else if (status.reason == Reason::kTooManyRequests) again.push_back(pod), held = status.message;
       else if (status.reason != Reason::kNotFound && status.reason != Reason::kConflict) return status;
     }
     left.swap(again);
-    std::erase_if(ending, [&](const ObjectPtr& pod) { return is_gone(cluster, pod); });
-    if (left.empty() && ending.empty()) return {};
-    if (wanted.timeout != Duration::zero() && Clock::system().steady() >= end) {
-      return Status(Reason::kTimeout, left.empty() ? fmt::format("{} pod(s) have not ended in time, {} the first", ending.size(), full_name(ending[0]))
-                                                   : fmt::format("{} could not be evicted in time: {}", full_name(left[0]), held));
-    }
-    std::this_thread::sleep_for(kBetweenTries);
+    if (left.empty()) return {};
+    if (deadline.over()) return Status(Reason::kTimeout, fmt::format("{} could not be evicted in time: {}", full_name(left[0]), held));
+    LOTSE_CHECK_OK(cluster.watch(kDisruptionBudgets, {}, revision, deadline.watch(), [](std::string_view, const json::Value&) { return false; }));
+  }
+}
+
+// Until none of them is on the node any more.
+Status wait_gone(Cluster& cluster, const Pods& pods, const Drain& wanted, const Deadline& deadline) {
+  std::map<std::string, std::string> left;  // by uid: its name
+  for (const auto& pod : pods) left.emplace(pod->header().uid, full_name(pod));
+  while (true) {
+    std::string revision;
+    LOTSE_TRY(Pods there, pods_of(cluster, wanted.node, &revision));
+    std::erase_if(left, [&](const auto& l) { return std::none_of(there.begin(), there.end(), [&](const ObjectPtr& p) { return p->header().uid == l.first; }); });
+    if (left.empty()) return {};
+    if (deadline.over()) return Status(Reason::kTimeout, fmt::format("{} pod(s) have not ended in time, {} the first", left.size(), left.begin()->second));
+    LOTSE_CHECK_OK(cluster.watch(kPods, {{"fieldSelector", "spec.nodeName=" + wanted.node}}, revision, deadline.watch(), [&](std::string_view type, const json::Value& pod) {
+      if (type == "DELETED") left.erase(std::string(pod["metadata"]["uid"].str()));
+      return !left.empty();
+    }));
   }
 }
 
 Status mark(Cluster& cluster, const std::string& node, bool unschedulable) {
   return cluster.patch(kNodes, "", node, json::Value::object({{"spec", json::Value::object({{"unschedulable", unschedulable ? json::Value(true) : json::Value()}})}}));
 }
-
-Result<Pods> pods_of(Cluster& cluster, const std::string& node) { return cluster.list(kPods, "", {{"fieldSelector", "spec.nodeName=" + node}}); }
 
 }  // namespace
 
@@ -99,7 +116,10 @@ int drain_node(Cluster& cluster, const Drain& wanted, Streams streams) {
   const auto refusals = choose(*there, wanted, &pods);
   for (const auto& line : refusals) streams.err << "lotse: " << line << "\n";
   if (!refusals.empty()) return kExitFailed;
-  if (Status done = evict_all(cluster, pods, wanted, streams); !done.ok()) {
+  const Deadline deadline(wanted.timeout);
+  Status done = evict_all(cluster, pods, wanted, deadline, streams);
+  if (done.ok()) done = wait_gone(cluster, pods, wanted, deadline);
+  if (!done.ok()) {
     streams.err << "lotse: " << done.message << "\n";
     return kExitFailed;
   }

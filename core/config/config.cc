@@ -1,7 +1,6 @@
 #include "core/config/config.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/file.h"
@@ -40,11 +39,6 @@ void check_kind(const TomlMember& kind, Config* config, Complaints* complaints) 
   }
 }
 
-bool others_can_read(const std::string& file) {
-  struct stat facts {};
-  return ::stat(file.c_str(), &facts) == 0 && (facts.st_mode & 077) != 0;
-}
-
 void check_registry(const TomlMember& table, Config* config, Complaints* complaints) {
   if (std::string wrong = check_registry_host(table.key); !wrong.empty()) {
     complaints->add(table.place, fmt::format("'{}' in [registries] {}", table.key.substr(0, 100), wrong));
@@ -60,7 +54,7 @@ void check_registry(const TomlMember& table, Config* config, Complaints* complai
   };
   if (!r.password.empty() && !r.password_file.empty()) complain("password_file", "stands beside 'password': one of them is enough");
   if (r.username.empty() && !(r.password.empty() && r.password_file.empty())) complain("username", "is missing beside a password");
-  if (!r.password.empty() && others_can_read(config->file))
+  if (!r.password.empty() && is_open_to_others(config->file))
     complain("password", "stands in a file that others can read: make that 0600, or name a 'password_file'");
   if (std::find(r.mirrors.begin(), r.mirrors.end(), r.host) != r.mirrors.end()) complain("mirrors", "names the registry itself");
   config->registries.push_back(std::move(r));

@@ -17,6 +17,9 @@ struct Kind {
   }
 };
 
+// Which Service an EndpointSlice is of.
+inline constexpr const char* kServiceNameLabel = "kubernetes.io/service-name";
+
 inline constexpr Kind kNamespaces{"", "v1", "namespaces", "Namespace"};
 inline constexpr Kind kNodes{"", "v1", "nodes", "Node"};
 inline constexpr Kind kPods{"", "v1", "pods", "Pod"};

@@ -20,44 +20,50 @@ std::shared_ptr<const security::User> administrator() {
   return user;
 }
 
-// The items of an answer that comes as a stream, handed on as they arrive: a node's stats, a page behind a proxy.
-class Collector : public StreamSink {
+// Hands on what comes as a stream (a watch, a node's stats) as it comes; a watch's events with a line each. What is under way is no more than
+// the credit.
+class Forward : public StreamSink {
  public:
+  explicit Forward(bool lines) : lines_(lines) {}
   void on_item(uint32_t channel, Bytes item) override {
     std::lock_guard lock(mutex_);
     if (channel == kStdout || channel == kStdin) text_ += item.view();
-    if (stream_) stream_->grant(item.view().size());
+    if (lines_) text_ += '\n';
+    news_.notify_one();
   }
-  void on_end(Status status, Bytes) override {
+  void on_end(Status status, Bytes) override { finish(std::move(status)); }
+  void finish(Status status) {
     std::lock_guard lock(mutex_);
-    end_ = std::move(status);
-    ready_.notify_one();
+    if (!end_) end_ = std::move(status);
+    news_.notify_one();
   }
-  Result<std::string> read(const api::OpenStream& open, const SinkPtr& self) {
-    LOTSE_TRY(StreamPtr stream, open(self));
-    std::unique_lock lock(mutex_);
-    stream_ = std::move(stream);
-    stream_->grant(kStreamWindow);
-    const bool in_time = ready_.wait_for(lock, kAnswerMax, [this] { return end_.has_value(); });
-    stream = std::move(stream_);
-    lock.unlock();
-    stream.reset();
-    if (!in_time) return Status(Reason::kTimeout, "the answer has not ended in time");
-    LOTSE_CHECK_OK(*end_);
-    return text_;
+  // [worker]
+  Status run(Stream& stream, ControlReply& reply) {
+    stream.grant(kStreamWindow);
+    while (true) {
+      std::string text;
+      {
+        std::unique_lock lock(mutex_);
+        if (!news_.wait_for(lock, kAnswerMax, [this] { return end_ || !text_.empty(); })) return Status(Reason::kTimeout, "the answer has not ended in time");
+        text.swap(text_);
+        if (text.empty()) return *end_;
+      }
+      if (!reply.data(text)) return Status(Reason::kCancelled, "the command has gone, or lotsed ends");
+      stream.grant(text.size());
+    }
   }
 
  private:
+  const bool lines_;
   std::mutex mutex_;
-  std::condition_variable ready_;
-  StreamPtr stream_;
+  std::condition_variable news_;
   std::string text_;
   std::optional<Status> end_;
 };
 
 Result<api::Verb> verb_of(std::string_view name) {
   using api::Verb;
-  for (Verb verb : {Verb::kGet, Verb::kList, Verb::kCreate, Verb::kPatch, Verb::kDelete, Verb::kConnect})
+  for (Verb verb : {Verb::kGet, Verb::kList, Verb::kCreate, Verb::kPatch, Verb::kDelete, Verb::kWatch, Verb::kConnect})
     if (name == api::verb_name(verb)) return verb;
   return Status(Reason::kBadRequest, "the verb '" + std::string(name) + "' cannot be asked for here");
 }
@@ -79,6 +85,7 @@ Status ask_api(Loop& loop, api::Handler& handler, const MsgValue& asked, Control
   request.body = Bytes::take(std::string(asked["body"].as_text()));
   request.user_agent = "lotse";
   request.peer.trusted = administrator();
+  const bool lines = request.verb == api::Verb::kWatch;
   auto answer = std::make_shared<std::optional<api::Response>>();
   const bool in_time = wait_for(loop, kAnswerMax, [&](std::function<void()> done) {
     handler.handle(std::move(request), [answer, done](api::Response response) {
@@ -89,9 +96,10 @@ Status ask_api(Loop& loop, api::Handler& handler, const MsgValue& asked, Control
   if (!in_time) return Status(Reason::kTimeout, "the API has not answered in time");
   LOTSE_CHECK_OK(api::status_of(**answer));
   if ((**answer).stream) {
-    auto collector = std::make_shared<Collector>();
-    LOTSE_TRY(std::string text, collector->read((**answer).stream, collector));
-    return reply.data(text) ? Status() : Status(Reason::kCancelled, "the command has gone");
+    auto forward = std::make_shared<Forward>(lines);
+    reply.when_ending([forward] { forward->finish(Status(Reason::kServiceUnavailable, "lotsed ends")); });
+    LOTSE_TRY(StreamPtr stream, (**answer).stream(forward));
+    return forward->run(*stream, reply);
   }
   for (const Bytes& part : (**answer).body)
     if (!reply.data(part.view())) return Status(Reason::kCancelled, "the command has gone");

@@ -26,7 +26,7 @@ Status answer(const MsgValue& request, ControlReply& reply, const std::string& t
   return {};
 }
 
-Status status(const Base& base, Master* master, Worker* worker, bool as_json, ControlReply& reply) {
+Status status(const Base& base, Master* master, Worker* worker, const MsgValue& request, ControlReply& reply) {
   json::Value v = json::Value::object({{"version", base.version}, {"node", base.config.daemon.node_name}, {"address", base.node_address}, {"dataDir", base.dir()}});
   if (master) {
     json::Value addresses = json::Value::array();
@@ -35,7 +35,6 @@ Status status(const Base& base, Master* master, Worker* worker, bool as_json, Co
                                        {"connectedNodes", static_cast<int64_t>(master->connected_nodes().size())}, {"kubeconfig", master->kubeconfig_file()}, {"leads", master->leads()}});
   }
   if (worker) v["worker"] = json::Value::object({{"connected", worker->connected()}, {"runtime", worker->runtime()}, {"proxy", worker->proxy()}});
-  if (as_json) return reply.out(json::write_pretty(v) + "\n"), Status();
   std::string text = "lotse " + base.version + "\nnode " + base.config.daemon.node_name + " at " + base.node_address + ", data in " + base.dir() + "\n";
   if (master) {
     const auto& m = v["master"];
@@ -45,8 +44,7 @@ Status status(const Base& base, Master* master, Worker* worker, bool as_json, Co
     text += "  kubeconfig " + master->kubeconfig_file() + "\n";
   }
   if (worker) text += std::string("worker: ") + (worker->connected() ? "connected to a master" : "no session with a master") + ", runtime " + std::string(v["worker"]["runtime"].str()) + ", proxy " + worker->proxy() + "\n";
-  reply.out(text);
-  return {};
+  return answer(request, reply, text, v);
 }
 
 // A new file beside the wanted one, so that the backup is whole or not there.
@@ -157,13 +155,11 @@ json::Value image_json(const agent::ImageUse& image) {
   return json::Value::object({{"id", image.id}, {"names", names}, {"digests", digests}, {"bytes", image.bytes}, {"pinned", image.pinned}, {"containers", containers}});
 }
 
-Status image_list(Worker& worker, bool as_json, ControlReply& reply) {
+Status image_list(Worker& worker, const MsgValue& request, ControlReply& reply) {
   LOTSE_TRY(auto images, worker.images());
-  if (!as_json) return reply.out(agent::image_table(std::move(images))), Status();
   json::Value items = json::Value::array();
   for (const auto& image : images) items.push(image_json(image));
-  reply.out(json::write_pretty(json::Value::object({{"items", items}})) + "\n");
-  return {};
+  return answer(request, reply, agent::image_table(std::move(images)), json::Value::object({{"items", std::move(items)}}));
 }
 
 Status image_remove(Worker& worker, const std::string& wanted, ControlReply& reply) {
@@ -201,7 +197,7 @@ Status image_prune(Worker& worker, bool as_json, ControlReply& reply) {
 
 void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* worker, Reload& reload) {
   socket.handle("status", [&base, master, worker](const MsgValue& request, ControlReply& reply) {
-    return status(base, master, worker, request["output"].as_text() == "json", reply);
+    return status(base, master, worker, request, reply);
   });
   socket.handle("reload", [&reload](const MsgValue&, ControlReply& reply) -> Status {
     LOTSE_TRY(std::string text, reload.run());
@@ -245,7 +241,7 @@ void add_commands(ControlSocket& socket, Base& base, Master* master, Worker* wor
       return act(*worker, request, reply);
     });
   };
-  with_images("image.list", [](Worker& w, const MsgValue& request, ControlReply& reply) { return image_list(w, request["output"].as_text() == "json", reply); });
+  with_images("image.list", [](Worker& w, const MsgValue& request, ControlReply& reply) { return image_list(w, request, reply); });
   with_images("image.remove", [](Worker& w, const MsgValue& request, ControlReply& reply) { return image_remove(w, std::string(request["image"].as_text()), reply); });
   with_images("image.prune", [](Worker& w, const MsgValue& request, ControlReply& reply) { return image_prune(w, request["output"].as_text() == "json", reply); });
   socket.handle("image.import", [worker](const MsgValue& request, ControlReply& reply) -> Status {

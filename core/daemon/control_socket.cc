@@ -76,7 +76,9 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
     if (listener >= 0) ::close(std::exchange(listener, -1));
     ::unlink(path.c_str());
     clients.clear();
+    std::lock_guard lock(mutex);
     ending = true;
+    for (const auto& [reply, wake] : waiting) wake();
   }
 
   // Not with the loop standing still: handlers may need it.
@@ -91,7 +93,11 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
  private:
   class Reply : public ControlReply {
    public:
-    Reply(int fd, const std::atomic<bool>& ending) : fd_(fd), ending_(ending) {}
+    Reply(int fd, Impl& impl) : fd_(fd), impl_(impl) {}
+    ~Reply() override {
+      std::lock_guard lock(impl_.mutex);
+      impl_.waiting.erase(this);
+    }
     bool out(std::string_view text) override {
       for (size_t at = 0; at < text.size(); at += kDataMax) send(MsgValue::map({{"out", text.substr(at, kDataMax)}}));
       return !gone();
@@ -102,9 +108,14 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
       return !gone();
     }
     bool gone() const override {
-      if (broken_ || ending_) return true;
+      if (broken_ || impl_.ending) return true;
       pollfd peer{fd_, POLLRDHUP, 0};
       return ::poll(&peer, 1, 0) > 0 && (peer.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    }
+    void when_ending(std::function<void()> wake) override {
+      std::lock_guard lock(impl_.mutex);
+      if (impl_.ending) return wake();
+      impl_.waiting[this] = std::move(wake);
     }
     void send(const MsgValue& frame) {
       if (!broken_) broken_ = !write_frame(fd_, frame).ok();
@@ -112,7 +123,7 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
 
    private:
     int fd_;
-    const std::atomic<bool>& ending_;
+    Impl& impl_;
     bool broken_ = false;
   };
 
@@ -188,8 +199,10 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
     int fd = ::fcntl(client->fd, F_DUPFD_CLOEXEC, 3);
     auto work = [self = shared_from_this(), fd, handler = found->second, command, request = std::move(request)] {
       ::fcntl(fd, F_SETFL, 0);  // blocking, with the timeout that was set
-      Reply reply(fd, self->ending);
-      reply.send(end_frame(self->call(command, handler, request, reply)));
+      {
+        Reply reply(fd, *self);
+        reply.send(end_frame(self->call(command, handler, request, reply)));
+      }
       ::close(fd);
       self->one_less();
     };
@@ -229,6 +242,7 @@ class ControlSocket::Impl : public std::enable_shared_from_this<ControlSocket::I
   std::map<Client*, std::unique_ptr<Client>> clients;
   std::atomic<bool> ending{false};
   std::mutex mutex;
+  std::map<ControlReply*, std::function<void()>> waiting;
   std::condition_variable idle;
   size_t running = 0;  // handlers on the pool
 };

@@ -20,6 +20,8 @@ class ControlReply {
   virtual bool out(std::string_view text) = 0;
   virtual bool data(std::string_view bytes) = 0;  // split into frames as needed
   virtual bool gone() const = 0;                  // or the daemon is ending
+  // wake: [loop] once when the daemon ends, or at once [worker] if it does already. For a handler that waits for something else; until it returns.
+  virtual void when_ending(std::function<void()> wake) = 0;
 };
 
 // [worker] ok: exit code 0; otherwise 1 and the sentence.

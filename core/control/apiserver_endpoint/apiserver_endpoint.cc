@@ -132,7 +132,7 @@ Outcome ApiserverEndpointController::reconcile(const std::string& key, const Vie
 
   Value slice;
   slice["metadata"] = Value::object({{"name", "kubernetes"}, {"namespace", "default"}});
-  slice["metadata"].set("labels", Value::object({{"kubernetes.io/service-name", "kubernetes"}}));
+  slice["metadata"].set("labels", Value::object({{kServiceNameLabel, "kubernetes"}}));
   slice.set("addressType", is_v6(address_) ? "IPv6" : "IPv4").set("endpoints", std::move(slice_endpoints));
   slice.set("ports", Value::array({real}));
   ensure(kEndpointSlices, std::move(slice), view, &out);

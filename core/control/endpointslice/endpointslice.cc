@@ -11,7 +11,6 @@ namespace lotse::control {
 namespace {
 using json::Value;
 constexpr size_t kEndpointsMax = 100;
-constexpr const char* kServiceName = "kubernetes.io/service-name";
 constexpr const char* kManagedBy = "endpointslice.kubernetes.io/managed-by";
 constexpr const char* kManager = "endpointslice-controller.k8s.io";
 constexpr const char* kHeadless = "service.kubernetes.io/headless";
@@ -47,8 +46,8 @@ struct Step {
 Value Step::labels() const {
   Value out = Value::object();
   for (const auto& [key, value] : v["metadata"]["labels"].members())
-    if (key != kServiceName && key != kManagedBy && key != kHeadless) out.set(key, value);
-  out.set(kServiceName, service->header().name).set(kManagedBy, kManager);
+    if (key != kServiceNameLabel && key != kManagedBy && key != kHeadless) out.set(key, value);
+  out.set(kServiceNameLabel, service->header().name).set(kManagedBy, kManager);
   if (v["spec"]["clusterIP"].str() == "None") out.set(kHeadless, "");
   return out;
 }
@@ -180,7 +179,7 @@ void Step::reconcile_type(const char* type, bool v6, const std::vector<ServicePo
 
 void Step::run() {
   std::vector<ObjectPtr> slices;
-  std::string wanted(kServiceName);  // appended: g++ 12 sees an overrun in a chain of + at -O2
+  std::string wanted(kServiceNameLabel);  // appended: g++ 12 sees an overrun in a chain of + at -O2
   wanted.append("=").append(service->header().name).append(",").append(kManagedBy).append("=").append(kManager);
   auto selector = LabelSelector::parse(wanted);
   for (const ObjectPtr& s : view.list(kEndpointSlices.name(), service->header().ns, *selector))
@@ -206,7 +205,7 @@ std::vector<std::string> EndpointSliceController::keys(const store::Event& event
   if (event.key.resource == kPods.name()) return services_of_pod(event, view);
   if (event.key.resource == kServices.name()) return {key_of(event.key)};
   if (event.object->header().label(kManagedBy) != kManager) return {};
-  std::string_view service = event.object->header().label(kServiceName);
+  std::string_view service = event.object->header().label(kServiceNameLabel);
   if (service.empty()) return {};
   return {event.key.ns + "/" + std::string(service)};
 }

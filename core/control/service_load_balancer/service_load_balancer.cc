@@ -10,7 +10,6 @@ namespace lotse::control {
 namespace {
 
 constexpr std::string_view kExclude = "node.kubernetes.io/exclude-from-external-load-balancers";
-constexpr std::string_view kServiceLabel = "kubernetes.io/service-name";
 
 bool is_ours(const json::Value& service) {
   return service["spec"]["type"].str() == "LoadBalancer" && service["spec"]["loadBalancerClass"].str().empty();
@@ -49,7 +48,7 @@ std::optional<ReadyNode> ready_node(const ObjectPtr& object) {
 
 std::set<std::string> nodes_with_endpoints(const Object& service, const View& view) {
   std::set<std::string> out;
-  const LabelSelector of_service = LabelSelector::from_map(json::Value::object({{std::string(kServiceLabel), service.header().name}}));
+  const LabelSelector of_service = LabelSelector::from_map(json::Value::object({{kServiceNameLabel, service.header().name}}));
   for (const ObjectPtr& slice : view.list(kEndpointSlices.name(), service.header().ns, of_service)) {
     const json::Value v = slice->value();
     for (const json::Value& e : v["endpoints"].items())
@@ -110,7 +109,7 @@ std::vector<std::string> ServiceLoadBalancerController::keys(const store::Event&
     const auto was = ready_node(gone ? e.object : e.previous), is = gone ? std::nullopt : ready_node(e.object);
     return was == is ? std::vector<std::string>{} : std::vector<std::string>{"all"};
   }
-  ObjectPtr service = view.get(kServices.name(), e.key.ns, e.object->header().label(kServiceLabel));
+  ObjectPtr service = view.get(kServices.name(), e.key.ns, e.object->header().label(kServiceNameLabel));
   if (!service) return {};
   const json::Value v = service->value();
   return is_ours(v) && v["spec"]["externalTrafficPolicy"].str() == "Local" ? std::vector<std::string>{"all"} : std::vector<std::string>{};

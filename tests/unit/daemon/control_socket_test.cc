@@ -127,6 +127,28 @@ TEST_CASE("who asks a daemon that is starting is answered when it has started, o
   CHECK((*answer)["exit"].as_int(-1) == 0);
 }
 
+TEST_CASE("a handler that waits for something else is woken when the daemon ends") {
+  Folder folder;
+  auto served = std::make_unique<Served>(folder.path + "/s");
+  std::promise<void> called;
+  served->handle("wait", [&](const MsgValue&, ControlReply& reply) {
+    auto woken = std::make_shared<std::promise<void>>();
+    reply.when_ending([woken] { woken->set_value(); });
+    called.set_value();
+    woken->get_future().wait();
+    return reply.gone() ? Status() : Status(Reason::kInternalError, "not gone");
+  });
+  auto fd = connect_unix(served->path);
+  REQUIRE(fd.ok());
+  REQUIRE(write_frame(*fd, MsgValue::map({{"command", "wait"}})).ok());
+  called.get_future().wait();
+  served->socket.reset();  // off the loop: it waits for the handler
+  auto end = read_frame(*fd);
+  ::close(*fd);
+  REQUIRE(end.ok());
+  CHECK((*end)["exit"].as_int(-1) == 0);
+}
+
 TEST_CASE("hostile clients are refused and others are served") {
   Folder folder;
   Served served(folder.path + "/lotse.sock",
