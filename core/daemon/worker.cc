@@ -15,6 +15,7 @@
 #include "core/daemon/master.h"
 #include "core/daemon/membership.h"
 #include "core/daemon/proxy_modes.h"
+#include "core/network/netlink.h"
 #include "core/network/wiring.h"
 
 namespace lotse::daemon {
@@ -191,10 +192,25 @@ class RunningWorker : public Worker {
     return std::max<int>(1, static_cast<int>(config::check_plugin(base_.config, "runtime", "hollow", section->keys, &ignored)["nodes"].as_int(1)));
   }
 
+  // One a family that pods have: the daemon's own address, and that of the default route of the other family.
+  std::vector<std::string> node_ips() const {
+    std::vector<std::string> out;
+    auto netlink = network::Netlink::open();
+    for (const auto& cidr : cluster_.pod_cidrs) {
+      const bool six = cidr.find(':') != std::string::npos;
+      std::string ip = (base_.node_address.find(':') != std::string::npos) == six ? base_.node_address : std::string();
+      if (ip.empty() && netlink.ok())
+        if (auto found = (*netlink)->default_address(six); found.ok()) ip = *found;
+      if (!ip.empty()) out.push_back(ip);
+    }
+    if (out.empty()) out.push_back(base_.node_address);
+    return out;
+  }
+
   agent::Config agent_config(const std::string& name) const {
     agent::Config c;
     c.node_name = name;
-    c.node_ips = {base_.node_address};
+    c.node_ips = node_ips();
     c.hostname = base_.config.daemon.node_name;
     c.version = base_.version;
     c.data_dir = base_.dir();
@@ -266,7 +282,7 @@ class RunningWorker : public Worker {
   network::Wiring::Config wiring_config() const {
     network::Wiring::Config c;
     c.node_name = nodes_[0]->name;
-    c.node_ip = base_.node_address;
+    c.node_ips = node_ips();
     c.cluster_cidrs = cluster_.pod_cidrs;
     c.dns_addresses = cluster_.dns_addresses();
     c.domain = cluster_.domain;

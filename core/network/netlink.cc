@@ -58,7 +58,7 @@ class LibNl : public Netlink {
     return sync_addresses(name, addresses);
   }
 
-  Status ensure_vxlan(const std::string& name, uint32_t id, uint16_t port, const std::string& local_ip, const std::string& mac, const std::string& address) override {
+  Status ensure_vxlan(const std::string& name, uint32_t id, uint16_t port, const std::string& local_ip, const std::string& mac, const std::vector<std::string>& addresses) override {
     if (!if_nametoindex(name.c_str())) {
       LinkPtr link(rtnl_link_vxlan_alloc());
       rtnl_link_set_name(link.get(), name.c_str());
@@ -72,7 +72,7 @@ class LibNl : public Netlink {
       if (int code = rtnl_link_add(sock_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL)) return failed("making the VXLAN link " + name, code);
     }
     LOTSE_CHECK_OK(set_up(name));
-    return sync_addresses(name, {address});
+    return sync_addresses(name, addresses);
   }
 
   Status remove_link(const std::string& name) override {

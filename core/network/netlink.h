@@ -33,7 +33,7 @@ class Netlink {
   // A link to hold addresses: a dummy, or a bridge where the kernel has no dummy.
   virtual Status ensure_holder(const std::string& name, const std::vector<std::string>& addresses) = 0;
   virtual Status ensure_vxlan(const std::string& name, uint32_t id, uint16_t port, const std::string& local_ip, const std::string& mac,
-                              const std::string& address) = 0;
+                              const std::vector<std::string>& addresses) = 0;
   virtual Status remove_link(const std::string& name) = 0;  // ok if it is not there
   virtual Status sync_routes(const std::vector<Route>& routes) = 0;
   virtual Status sync_neighbours(const std::string& device, const std::vector<Neighbour>& neighbours) = 0;

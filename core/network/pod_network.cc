@@ -124,35 +124,40 @@ Status PodNetwork::set_self(const std::string& node_ip, const std::vector<std::s
   return write_file_atomically(config_.cni_dir + kConflist, text, 0644);
 }
 
+PodNetwork::Paths PodNetwork::paths(const Config& config, const std::vector<NodeNetwork>& nodes, const std::function<bool(const std::string&)>& on_link) {
+  Paths out;
+  for (const auto& node : nodes)
+    for (const auto& cidr : node.pod_cidrs) {
+      const auto ips = family(node.ips, is_v6(cidr));
+      const bool direct = !ips.empty() && (config.backend == "routes" || (config.backend == "auto" && on_link(ips.front())));
+      if (direct) {
+        out.routes.push_back({cidr, ips.front(), "", false});
+      } else if (config.backend != "routes" && !node.ips.empty()) {
+        const std::string far_end = cidr.substr(0, cidr.find('/'));
+        out.neighbours.push_back({far_end, tunnel_mac(node.ips.front()), node.ips.front()});
+        out.routes.push_back({cidr, far_end, config.tunnel, true});
+      }
+    }
+  return out;
+}
+
 Status PodNetwork::set_nodes(const std::vector<NodeNetwork>& nodes) {
   LOTSE_CHECK_OK(connect());
-  std::vector<Route> routes;
-  std::vector<Neighbour> neighbours;
-  std::string tunnel_address;
-  for (const auto& cidr : pod_cidrs_)
-    if (!is_v6(cidr)) tunnel_address = cidr.substr(0, cidr.find('/'));
-  for (const auto& node : nodes) {
-    bool direct = config_.backend == "routes";
-    if (config_.backend == "auto") {
-      LOTSE_TRY(direct, netlink_->on_link(node.ip));
-    }
-    for (const auto& cidr : node.pod_cidrs) {
-      if (is_v6(cidr) != is_v6(node.ip)) continue;
-      if (direct) {
-        routes.push_back({cidr, node.ip, "", false});
-        continue;
-      }
-      const std::string far_end = cidr.substr(0, cidr.find('/'));
-      neighbours.push_back({far_end, tunnel_mac(node.ip), node.ip});
-      routes.push_back({cidr, far_end, config_.tunnel, true});
-    }
+  Status unknown;
+  const Paths wanted = paths(config_, nodes, [&](const std::string& ip) {
+    auto found = netlink_->on_link(ip);
+    if (!found.ok()) unknown = found.status();
+    return found.ok() && *found;
+  });
+  LOTSE_CHECK_OK(unknown);
+  if (!wanted.neighbours.empty()) {
+    std::vector<std::string> near_ends;  // our pod networks' first addresses
+    for (const auto& cidr : pod_cidrs_) near_ends.push_back(cidr.substr(0, cidr.find('/')) + (is_v6(cidr) ? "/128" : "/32"));
+    LOTSE_CHECK_OK(netlink_->ensure_vxlan(config_.tunnel, kVxlanId, kVxlanPort, node_ip_, tunnel_mac(node_ip_), near_ends));
+    LOTSE_CHECK_OK(netlink_->sync_neighbours(config_.tunnel, wanted.neighbours));
   }
-  if (!neighbours.empty()) {
-    LOTSE_CHECK_OK(netlink_->ensure_vxlan(config_.tunnel, kVxlanId, kVxlanPort, node_ip_, tunnel_mac(node_ip_), tunnel_address + "/32"));
-    LOTSE_CHECK_OK(netlink_->sync_neighbours(config_.tunnel, neighbours));
-  }
-  LOTSE_CHECK_OK(netlink_->sync_routes(routes));
-  return neighbours.empty() ? netlink_->remove_link(config_.tunnel) : Status();
+  LOTSE_CHECK_OK(netlink_->sync_routes(wanted.routes));
+  return wanted.neighbours.empty() ? netlink_->remove_link(config_.tunnel) : Status();
 }
 
 Status PodNetwork::hold(const std::vector<std::string>& addresses) {

@@ -71,10 +71,11 @@ class Task {
   Handle timer_;
 };
 
-std::string internal_ip(const json::Value& node) {
+std::vector<std::string> internal_ips(const json::Value& node) {
+  std::vector<std::string> out;
   for (const auto& a : node["status"]["addresses"].items())
-    if (a["type"].str() == "InternalIP") return std::string(a["address"].str());
-  return {};
+    if (a["type"].str() == "InternalIP") out.emplace_back(a["address"].str());
+  return out;
 }
 
 std::vector<std::string> pod_cidrs(const json::Value& node) {
@@ -147,10 +148,12 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
       json::Value cidrs = json::Value::array();
       for (const auto& c : n.pod_cidrs) cidrs.push(c);
       v["spec"]["podCIDRs"] = cidrs;
-      v["status"]["addresses"] = json::Value::array({json::Value::object({{"type", "InternalIP"}, {"address", n.ip}})});
+      json::Value addresses = json::Value::array();
+      for (const auto& ip : n.ips) addresses.push(json::Value::object({{"type", "InternalIP"}, {"address", ip}}));
+      v["status"]["addresses"] = addresses;
       out.push_back(Object::from_value(std::move(v), 0));
     };
-    if (!own_cidrs.empty()) add({config.node_name, config.node_ip, own_cidrs});
+    if (!own_cidrs.empty()) add({config.node_name, config.node_ips, own_cidrs});
     for (const auto& [name, n] : others) add(n);
     return out;
   }
@@ -167,7 +170,7 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
     if (own_cidrs.empty()) return nullptr;
     return [this, cidrs = own_cidrs]() -> Status {
       std::lock_guard lock(kernel);
-      LOTSE_CHECK_OK(pod_network.set_self(config.node_ip, cidrs));
+      LOTSE_CHECK_OK(pod_network.set_self(config.node_ips.front(), cidrs));
       return pod_network.hold(config.dns_addresses);
     };
   }
@@ -195,10 +198,10 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
     NodeNetwork n;
     if (object) {
       json::Value v = object->value();
-      n = {name, internal_ip(v), pod_cidrs(v)};
+      n = {name, internal_ips(v), pod_cidrs(v)};
     }
     auto it = others.find(name);
-    if (!object || n.ip.empty() || n.pod_cidrs.empty()) {
+    if (!object || n.ips.empty() || n.pod_cidrs.empty()) {
       if (it == others.end()) return;
       others.erase(it);
     } else {
@@ -231,7 +234,7 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
     if (!proxy || !services_synced || !slices_synced) return nullptr;
     const bool whole = whole_table || own_cidrs != told_cidrs;
     if (!whole && !services.has_changes()) return nullptr;
-    MsgValue table = whole ? services.table({config.node_ip}, own_cidrs, config.cluster_cidrs) : services.changes();
+    MsgValue table = whole ? services.table(config.node_ips, own_cidrs, config.cluster_cidrs) : services.changes();
     whole_table = false;
     told_cidrs = own_cidrs;
     return [this, whole, table = std::move(table)]() -> Status {

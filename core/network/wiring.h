@@ -22,7 +22,8 @@ namespace lotse::network {
 class Wiring {
  public:
   struct Config {
-    std::string node_name, node_ip;
+    std::string node_name;
+    std::vector<std::string> node_ips;  // one a family, the first is the primary
     std::vector<std::string> cluster_cidrs, dns_addresses;
     std::string domain, backend, data_dir;
     std::string resolv_conf = "/etc/resolv.conf";

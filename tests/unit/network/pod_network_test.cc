@@ -54,6 +54,32 @@ TEST_CASE("a jump that is there already is not made twice") {
   CHECK(count(again, "-I FORWARD") == 0);
 }
 
+TEST_CASE("each family goes directly where it can, else through the tunnel") {
+  const std::vector<NodeNetwork> nodes = {{"both", {"192.0.2.2", "2001:db8::2"}, {"10.244.2.0/24", "fd00:10:0:2::/64"}},
+                                          {"four", {"192.0.2.3"}, {"10.244.3.0/24", "fd00:10:0:3::/64"}},
+                                          {"away", {"198.51.100.4", "2001:db8:1::4"}, {"10.244.4.0/24", "fd00:10:0:4::/64"}}};
+  auto on_link = [](const std::string& ip) { return ip.starts_with("192.0.2.") || ip.starts_with("2001:db8::"); };
+  auto mixed = PodNetwork::paths(config(), nodes, on_link);
+  CHECK(mixed.routes == std::vector<Route>{{"10.244.2.0/24", "192.0.2.2", "", false},
+                                           {"fd00:10:0:2::/64", "2001:db8::2", "", false},
+                                           {"10.244.3.0/24", "192.0.2.3", "", false},
+                                           {"fd00:10:0:3::/64", "fd00:10:0:3::", "lotse.vx", true},
+                                           {"10.244.4.0/24", "10.244.4.0", "lotse.vx", true},
+                                           {"fd00:10:0:4::/64", "fd00:10:0:4::", "lotse.vx", true}});
+  REQUIRE(mixed.neighbours.size() == 3);
+  CHECK(mixed.neighbours[0] == Neighbour{"fd00:10:0:3::", PodNetwork::tunnel_mac("192.0.2.3"), "192.0.2.3"});
+  CHECK(mixed.neighbours[2].node_ip == "198.51.100.4");
+
+  auto routed = config();
+  routed.backend = "routes";
+  auto routes = PodNetwork::paths(routed, nodes, on_link);
+  CHECK(routes.neighbours.empty());
+  CHECK(routes.routes.size() == 5);  // nothing leads to the IPv6 pods of a node without an IPv6 address
+  auto tunnelled = config();
+  tunnelled.backend = "vxlan";
+  CHECK(PodNetwork::paths(tunnelled, nodes, on_link).neighbours.size() == 6);
+}
+
 TEST_CASE("a tunnel's MAC is its node's, the same whoever reckons it, and locally administered") {
   CHECK(PodNetwork::tunnel_mac("192.0.2.1") == PodNetwork::tunnel_mac("192.0.2.1"));
   CHECK(PodNetwork::tunnel_mac("192.0.2.1") != PodNetwork::tunnel_mac("192.0.2.2"));
