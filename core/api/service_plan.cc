@@ -82,13 +82,18 @@ size_t range_of(const std::vector<AddressRange>& ranges, std::string_view family
 }
 
 // Which families, in order; complaints where the cluster cannot give them.
-std::vector<std::string> families(json::Value& service, const std::vector<AddressRange>& ranges, std::vector<Cause>* causes) {
+std::vector<std::string> families(json::Value& service, const json::Value* old, const std::vector<AddressRange>& ranges, std::vector<Cause>* causes) {
   const json::Value& spec = spec_of(service);
   std::vector<std::string> list;
   for (const auto& f : spec["ipFamilies"].items()) list.emplace_back(f.str());
   for (const auto& ip : spec["clusterIPs"].items()) {
     const std::string_view family = family_of(ip.str());
     if (!family.empty() && list.size() < spec["clusterIPs"].size() && std::find(list.begin(), list.end(), family) == list.end()) list.emplace_back(family);
+  }
+  // The first family is for good, as the first address is.
+  if (old && !list.empty()) {
+    const std::string_view before = (*old)["spec"]["ipFamilies"].at(0).str();
+    if (!before.empty() && list[0] != before) causes->push_back({"spec.ipFamilies[0]", "FieldValueInvalid", "Invalid value: " + quoted(list[0]) + ": may not change once set"});
   }
   const std::string policy(spec["ipFamilyPolicy"].str("SingleStack"));
   const bool two = policy == "PreferDualStack" || policy == "RequireDualStack";
@@ -122,7 +127,7 @@ void plan_ips(json::Value& service, const json::Value* old, const std::vector<Ad
   const std::string first(std::as_const(spec)["clusterIP"].str());
   if (std::as_const(spec)["clusterIPs"].empty() && !first.empty()) spec.set("clusterIPs", json::Value::array({first}));
   if (first.empty() && !std::as_const(spec)["clusterIPs"].empty()) spec.set("clusterIP", std::as_const(spec)["clusterIPs"].at(0));
-  const auto wanted = families(service, ranges, &plan->causes);
+  const auto wanted = families(service, old, ranges, &plan->causes);
   if (headless(service) || !plan->causes.empty()) return;
   for (size_t i = 0; i < wanted.size(); ++i) {
     const std::string field = "spec.clusterIPs[" + std::to_string(i) + "]";

@@ -176,6 +176,7 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
   }
   void self_done(const Status& status) {
     report("the pod network", status);
+    network_made = network_made || status.ok();
     if (status.ok() && !dns) {
       dns::Server::Config c;
       c.addresses = config.dns_addresses;
@@ -231,7 +232,8 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
     proxy_task.want();
   }
   std::function<Status()> proxy_work() {
-    if (!proxy || !services_synced || !slices_synced) return nullptr;
+    // The network's rules go in first: those of Services, which may refuse, must come before what lets pods' traffic pass.
+    if (!proxy || !services_synced || !slices_synced || (config.pods && !network_made)) return nullptr;
     const bool whole = whole_table || own_cidrs != told_cidrs;
     if (!whole && !services.has_changes()) return nullptr;
     MsgValue table = whole ? services.table(config.node_ips, own_cidrs, config.cluster_cidrs) : services.changes();
@@ -289,7 +291,7 @@ struct Wiring::Impl : std::enable_shared_from_this<Impl> {
   PodNetwork pod_network;
   std::vector<std::string> own_cidrs, told_cidrs;
   std::map<std::string, NodeNetwork> others;
-  bool services_synced = false, slices_synced = false, whole_table = true;
+  bool services_synced = false, slices_synced = false, whole_table = true, network_made = false;
   Task self_task, nodes_task, proxy_task;
   std::unique_ptr<Follow> services_follow, slices_follow, nodes_follow;
 };

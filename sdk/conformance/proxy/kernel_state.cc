@@ -28,9 +28,12 @@ void collect(std::vector<std::string>* out, const std::string& head, const std::
   std::istringstream lines(text);
   bool table_of_iptables = false;
   for (std::string line; std::getline(lines, line);) {
+    if (head == "address: " && line.find(" fe80:") != line.npos) continue;  // the kernel's own
     line = without(
         line,
         R"(elements = \{|\[\d+:\d+\]| expires \S+|counter packets \d+ bytes \d+| # handle \d+| hashsize \d+| initval \S+| fe80::\S+|\b(UP|DOWN|UNKNOWN|LOWERLAYERDOWN)\b)");
+    if (head == "link: ") line = without(line, R"(([0-9a-f]{2}:){5}[0-9a-f]{2})");  // chosen anew with each link
+    if (head == "address: ") line = without(line, R"(^\d+:|\btentative\b)");
     line = without(line, R"([ \t]+)", " ");
     line = without(line, R"(^[ \t]+|[ \t]*\}?$)");
     if (line.empty() || line.starts_with("#") || (head == "nft: " && !outside_iptables(line, &table_of_iptables)))
@@ -49,7 +52,7 @@ std::vector<std::string> kernel_state() {
   collect(&out, "nft: ", {"nft", "-n", "list", "ruleset"}, ',');
   collect(&out, "ipset: ", {"ipset", "save"});
   collect(&out, "link: ", {"ip", "-br", "link"});
-  collect(&out, "address: ", {"ip", "-br", "address"});
+  for (const char* family : {"-4", "-6"}) collect(&out, "address: ", {"ip", family, "-o", "address"});
   collect(&out, "rule: ", {"ip", "rule"});
   collect(&out, "rule: ", {"ip", "-6", "rule"});
   collect(&out, "route: ", {"ip", "route", "show", "table", "all"});

@@ -41,8 +41,8 @@ class Cluster:
         run(sys.executable, ROOT + "/packaging/images/demo/build.py", self.image)
 
     # ---- making it ----
-    def start_master(self):
-        self.master.start(["master"])
+    def start_master(self, roles=("master",), config=""):
+        self.master.start(list(roles), config)
         wait_until("the API answers", lambda: self.master.alive() and self.k("get", "--raw", "/readyz", check=False).returncode == 0, 30)
 
     def new_token(self):

@@ -66,6 +66,13 @@ class Host:
         run("ip", "-n", self.ns, "link", "set", "eth0", "up")
         run("ip", "-n", self.ns, "link", "set", "lo", "up")
         run("ip", "-n", self.ns, "route", "add", "default", "via", gateway)
+        if lab.six:
+            subnet, number = ip.split(".")[2:]
+            self.ip6, gateway6 = "fd88:%s::%s" % (subnet, number), "fd88:%s::1" % subnet
+            if not bridged:
+                run("ip", "-n", lab.switch, "addr", "add", gateway6 + "/64", "dev", self.port, "nodad")
+            run("ip", "-n", self.ns, "addr", "add", self.ip6 + "/64", "dev", "eth0", "nodad")
+            run("ip", "-n", self.ns, "route", "add", "default", "via", gateway6)
 
     def cut(self):
         run("ip", "-n", self.lab.switch, "link", "set", self.port, "down")
@@ -145,8 +152,9 @@ class Host:
 
 
 class Lab:
-    def __init__(self, build):
-        self.build = build
+    def __init__(self, build, six=False):
+        """six: the hosts have IPv6 addresses too, fd88:SUBNET::NUMBER."""
+        self.build, self.six = build, six
         self.prefix = "lh" + secrets.token_hex(2)
         self.dir = "/tmp/" + self.prefix
         os.makedirs(self.dir, 0o700)
@@ -159,7 +167,14 @@ class Lab:
         run("ip", "-n", self.switch, "addr", "add", "10.88.2.1/24", "dev", "br0")
         run("ip", "-n", self.switch, "link", "set", "br0", "up")
         run("nsenter", "--net=/var/run/netns/" + self.switch, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        if six:
+            run("ip", "-n", self.switch, "addr", "add", "fd88:2::1/64", "dev", "br0", "nodad")
+            run("nsenter", "--net=/var/run/netns/" + self.switch, "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
         self.kubectl_path = os.environ.get("KUBECTL_DEBIAN") or run(ROOT + "/packaging/packages/kubectl", ROOT + "/build/kubectl").stdout.strip()
+
+    def outside(self, *args, **more):
+        """Runs a program where the hosts' links end: in their network, on none of them."""
+        return run("nsenter", "--net=/var/run/netns/" + self.switch, *args, **more)
 
     def binary(self, name):
         return os.path.join(self.build, "bin", name)
