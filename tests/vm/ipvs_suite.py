@@ -10,7 +10,7 @@ import time
 
 BUILD = sys.argv[1]
 SCHEDULERS = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq", "mh"]
-ANY_SCHEDULER = ["none.refused", "change.repeated", "remove.nothing-left"]  # whoever of the endpoints answers
+ANY_SCHEDULER = ["none.refused", "change.repeated"]  # whoever of the endpoints answers
 LONG = {"resync.equal"}
 
 
